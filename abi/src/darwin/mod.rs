@@ -1,0 +1,5 @@
+//! XNU's interface: Darwin names for Darwin things.
+
+mod errno;
+
+pub use errno::Errno;

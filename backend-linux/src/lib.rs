@@ -1,0 +1,2 @@
+//! `xnu-core` on Linux by raw system calls.
+#![no_std]

@@ -1,0 +1,1 @@
+//! A deterministic in-memory Linux for tests and fuzzing.

@@ -1,0 +1,38 @@
+//! The door to what stands behind `/dev/mach`.
+
+use crate::user::UserAddr;
+use xnu_abi::linux::Errno;
+use xnu_abi::lkm::Trap;
+
+/// The argument of an LKM trap.
+#[derive(Debug)]
+pub enum TrapArg<'a> {
+    /// The trap takes none.
+    None,
+    /// A plain value.
+    Value(usize),
+    /// The trap's packed structure, in and out, in the core's own memory.
+    Struct(&'a mut [u8]),
+    /// The same, in guest memory.
+    User(UserAddr),
+}
+
+/// Mach ports, semaphores and task tracking, by Darling's trap numbers and packed structures.
+///
+/// # For handler authors
+/// A positive result is a `kern_return_t` or a port name, as the trap defines; an `Err` is the transport's (bad
+/// address, unknown trap, no such device).
+///
+/// # For backend authors
+/// Answer `ENOSYS` for traps that are not served. The real module is one implementation; the embedded engine and
+/// the mock are others, and all must agree.
+pub trait Lkm {
+    /// Calls one trap.
+    fn call_raw(&self, trap: Trap, arg: TrapArg<'_>) -> Result<isize, Errno>;
+}
+
+impl<T: Lkm + ?Sized> Lkm for &T {
+    fn call_raw(&self, trap: Trap, arg: TrapArg<'_>) -> Result<isize, Errno> {
+        (**self).call_raw(trap, arg)
+    }
+}

@@ -1,0 +1,1 @@
+//! The parts of `xnurun`, as a library so that tests, benchmarks and fuzzers can reach them.

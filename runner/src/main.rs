@@ -1,0 +1,2 @@
+//! The command `xnurun`.
+fn main() {}
