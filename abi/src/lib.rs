@@ -6,5 +6,7 @@
 
 pub mod darwin;
 pub mod errno;
+pub mod layout;
 pub mod linux;
 pub mod lkm;
+pub mod table;
