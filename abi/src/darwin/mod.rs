@@ -6,26 +6,72 @@
 use crate::layout::Layout;
 use crate::table::Constant;
 
+pub mod commpage;
+pub mod dirent;
 mod errno;
+pub mod exec;
 pub mod fcntl;
+pub mod ioctl;
+pub mod kern_return;
+pub mod mach;
 pub mod mman;
+pub mod mount;
+pub mod poll;
+pub mod resource;
 pub mod signal;
 pub mod stat;
+pub mod syscall;
+pub mod sysctl;
+pub mod termios;
 pub mod thread_state;
 pub mod time;
+pub mod uio;
+pub mod unistd;
+pub mod utsname;
+pub mod wait;
 
 pub use errno::Errno;
 
 /// Every constant: one entry per module, in it one list per table.
 pub const CONSTANTS: &[&[&[Constant]]] = &[
+    commpage::CONSTANTS,
+    dirent::CONSTANTS,
+    exec::CONSTANTS,
     fcntl::CONSTANTS,
+    ioctl::CONSTANTS,
+    kern_return::CONSTANTS,
+    mach::CONSTANTS,
     mman::CONSTANTS,
+    mount::CONSTANTS,
+    poll::CONSTANTS,
+    resource::CONSTANTS,
     signal::CONSTANTS,
     stat::CONSTANTS,
+    syscall::CONSTANTS,
+    sysctl::CONSTANTS,
+    termios::CONSTANTS,
     thread_state::CONSTANTS,
     time::CONSTANTS,
+    unistd::CONSTANTS,
+    utsname::CONSTANTS,
+    wait::CONSTANTS,
 ];
 
 /// Every layout: one list per module.
-pub const LAYOUTS: &[&[Layout]] =
-    &[fcntl::LAYOUTS, signal::LAYOUTS, stat::LAYOUTS, thread_state::LAYOUTS, time::LAYOUTS];
+pub const LAYOUTS: &[&[Layout]] = &[
+    commpage::LAYOUTS,
+    dirent::LAYOUTS,
+    fcntl::LAYOUTS,
+    ioctl::LAYOUTS,
+    mach::LAYOUTS,
+    mount::LAYOUTS,
+    poll::LAYOUTS,
+    resource::LAYOUTS,
+    signal::LAYOUTS,
+    stat::LAYOUTS,
+    termios::LAYOUTS,
+    thread_state::LAYOUTS,
+    time::LAYOUTS,
+    uio::LAYOUTS,
+    utsname::LAYOUTS,
+];
