@@ -45,6 +45,22 @@ macro_rules! layouts {
                 $($(#[$note])* pub $field: $type,)*
             }
 
+            impl $name {
+                /// The layout as a fact.
+                pub const LAYOUT: $crate::layout::Layout = $crate::layout::Layout {
+                    name: $c_name,
+                    size: $size,
+                    align: $align,
+                    fields: &[$(
+                        $crate::layout::Field {
+                            name: stringify!($field),
+                            offset: $offset,
+                            size: size_of::<$type>(),
+                        },
+                    )*],
+                };
+            }
+
             const _: () = {
                 assert!(size_of::<$name>() == $size);
                 assert!(align_of::<$name>() == $align);
@@ -53,20 +69,7 @@ macro_rules! layouts {
         )*
 
         /// The layouts of this module, as asserted above.
-        pub(super) const LAYOUTS: &[$crate::layout::Layout] = &[$(
-            $crate::layout::Layout {
-                name: $c_name,
-                size: $size,
-                align: $align,
-                fields: &[$(
-                    $crate::layout::Field {
-                        name: stringify!($field),
-                        offset: $offset,
-                        size: size_of::<$type>(),
-                    },
-                )*],
-            },
-        )*];
+        pub(super) const LAYOUTS: &[$crate::layout::Layout] = &[$($name::LAYOUT),*];
     };
 }
 
