@@ -167,7 +167,8 @@ layouts! {
          588 fpu_ymmh: [[u8; 16]; 16],
          844 fpu_k: [[u8; 8]; 8],
          908 fpu_zmmh: [[u8; 32]; 16],
-        1420 fpu_zmm16: [[u8; 64]; 16],
+        /// `zmm16` to `zmm31`.
+        1420 fpu_zmm: [[u8; 64]; 16],
     }
 
     /// The registers in a signal frame.
