@@ -1,6 +1,6 @@
 //! Named numbers, each declared once: the type, its constants, their names and the list that tests read.
 //!
-//! A module holds one [`tables!`] with an entry per type. Three kinds: `flags` (bits that combine), `numbers`
+//! A module holds one `tables!` with an entry per type. Three kinds: `flags` (bits that combine), `numbers`
 //! (one of several, such as a command) and `constants` (plain integers without a type of their own).
 
 /// A constant as a fact: what `tests/data/constants.tsv` says about it must agree.
@@ -36,7 +36,11 @@ macro_rules! list {
 
 /// A set of bits. Unknown bits are kept, so that a handler can see and refuse them.
 macro_rules! flags {
-    ($(#[$doc:meta])* $name:ident: $repr:ty = $group:literal { $($(#[$note:meta])* $flag:ident = $value:literal,)* }) => {
+    (
+        $(#[$doc:meta])* $name:ident: $repr:ty = $group:literal {
+            $($(#[$note:meta])* $flag:ident = $value:literal,)*
+        }
+    ) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
         #[derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)]
@@ -67,7 +71,11 @@ macro_rules! flags {
 
 /// One number of several. Any number can be held, since guests pass any; only listed ones have a name.
 macro_rules! numbers {
-    ($(#[$doc:meta])* $name:ident: $repr:ty = $group:literal { $($(#[$note:meta])* $number:ident = $value:literal,)* }) => {
+    (
+        $(#[$doc:meta])* $name:ident: $repr:ty = $group:literal {
+            $($(#[$note:meta])* $number:ident = $value:literal,)*
+        }
+    ) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)]
@@ -120,7 +128,11 @@ macro_rules! numbers {
 
 /// Plain integers.
 macro_rules! constants {
-    ($(#[$doc:meta])* $list:ident: $repr:ty = $group:literal { $($(#[$note:meta])* $name:ident = $value:literal,)* }) => {
+    (
+        $(#[$doc:meta])* $list:ident: $repr:ty = $group:literal {
+            $($(#[$note:meta])* $name:ident = $value:literal,)*
+        }
+    ) => {
         $($(#[$note])* #[allow(missing_docs, non_upper_case_globals)] pub const $name: $repr = $value;)*
 
         $(#[$doc])*

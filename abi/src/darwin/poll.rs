@@ -27,7 +27,7 @@ tables! {
         POLLSTANDARD = 0x1ff,
     }
 
-    /// Descriptors in a set of `select`, in words of 32 bits. With the unlimited form of the call there may be more.
+    /// Descriptors in a set of `select`, which is words of 32 bits. The unlimited form of the call takes more.
     constants SELECT_SIZES: usize = "bsd/sys/_types/_fd_def.h" {
         FD_SETSIZE = 1024,
     }
