@@ -71,3 +71,10 @@ impl<T: Kernel + ?Sized> Kernel for &T {
         (**self).copy_out(to, from)
     }
 }
+
+impl From<Fault> for xnu_abi::darwin::Errno {
+    #[inline(always)]
+    fn from(_: Fault) -> xnu_abi::darwin::Errno {
+        xnu_abi::darwin::Errno::EFAULT
+    }
+}

@@ -1,7 +1,12 @@
-//! Linux's interface, where `linux-raw-sys` lacks it or a name is better than a number.
+//! Linux's interface, where `linux-raw-sys` lacks it or a name or a byte view is better.
 
 mod errno;
+mod layout;
 mod sysno;
 
 pub use errno::Errno;
+pub use layout::{
+    Flock, KernelSigaction, RLIM_INFINITY, Rlimit, STATX_BASIC_STATS, STATX_BTIME, Statx, StatxTimestamp,
+    Timespec,
+};
 pub use sysno::Sysno;

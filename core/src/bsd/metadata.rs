@@ -1,0 +1,77 @@
+//! What is known of a file.
+
+use crate::convert::errno::ToBsd;
+use crate::convert::stat::statx_to_stat64;
+use crate::kernel::Kernel;
+use crate::linux;
+use crate::process::Context;
+use crate::table::{DirFd, Fd, SysResult, UserPath};
+use crate::user::UserPtr;
+use crate::vchroot::Resolved;
+use xnu_abi::darwin::Errno;
+use xnu_abi::darwin::fcntl::AtFlags;
+use xnu_abi::darwin::stat::Stat64;
+
+/// Linux's `AT_SYMLINK_NOFOLLOW`.
+const LINUX_NOFOLLOW: u32 = 0x100;
+
+/// `man 2 stat`, with 64-bit inode numbers.
+pub fn stat64<K: Kernel, L>(
+    cx: &mut Context<'_, K, L>,
+    path: UserPath,
+    buf: UserPtr<Stat64>,
+) -> SysResult<()> {
+    stat_path(cx, DirFd::CWD, path, buf, 0)
+}
+
+/// `man 2 lstat`, with 64-bit inode numbers.
+pub fn lstat64<K: Kernel, L>(
+    cx: &mut Context<'_, K, L>,
+    path: UserPath,
+    buf: UserPtr<Stat64>,
+) -> SysResult<()> {
+    stat_path(cx, DirFd::CWD, path, buf, LINUX_NOFOLLOW)
+}
+
+/// `man 2 fstat`, with 64-bit inode numbers.
+pub fn fstat64<K: Kernel, L>(cx: &mut Context<'_, K, L>, fd: Fd, buf: UserPtr<Stat64>) -> SysResult<()> {
+    let stat = linux::metadata::fstatx(cx.kernel(), fd.to_linux()?).to_bsd()?;
+    buf.write(cx.kernel(), &statx_to_stat64(&stat))?;
+    Ok(())
+}
+
+/// `man 2 fstatat`, with 64-bit inode numbers (`bsd/vfs/vfs_syscalls.c`, `fstatat_internal`).
+pub fn fstatat64<K: Kernel, L>(
+    cx: &mut Context<'_, K, L>,
+    directory: DirFd,
+    path: UserPath,
+    buf: UserPtr<Stat64>,
+    flags: AtFlags,
+) -> SysResult<()> {
+    let known = AtFlags::AT_SYMLINK_NOFOLLOW
+        | AtFlags::AT_REALDEV
+        | AtFlags::AT_FDONLY
+        | AtFlags::AT_SYMLINK_NOFOLLOW_ANY;
+    if !known.contains(flags) {
+        return Err(Errno::EINVAL);
+    }
+    if flags.contains(AtFlags::AT_FDONLY) {
+        return fstat64(cx, Fd(directory.0), buf);
+    }
+    let nofollow = flags.intersects(AtFlags::AT_SYMLINK_NOFOLLOW | AtFlags::AT_SYMLINK_NOFOLLOW_ANY);
+    stat_path(cx, directory, path, buf, if nofollow { LINUX_NOFOLLOW } else { 0 })
+}
+
+fn stat_path<K: Kernel, L>(
+    cx: &mut Context<'_, K, L>,
+    directory: DirFd,
+    path: UserPath,
+    buf: UserPtr<Stat64>,
+    flags: u32,
+) -> SysResult<()> {
+    let kernel = cx.kernel();
+    let at = Resolved::new(kernel, directory, path)?;
+    let stat = linux::metadata::statx(kernel, at.directory, at.path(), flags).to_bsd()?;
+    buf.write(kernel, &statx_to_stat64(&stat))?;
+    Ok(())
+}

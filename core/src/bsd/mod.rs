@@ -1,0 +1,15 @@
+//! BSD system calls: the table, and a file of handlers per family.
+
+pub mod descriptor;
+pub mod fcntl;
+pub mod identity;
+pub mod memory;
+pub mod metadata;
+pub mod name;
+pub mod open;
+pub mod process;
+pub mod signal;
+mod table;
+pub mod time;
+
+pub use table::{ROWS, dispatch, row};

@@ -1,0 +1,67 @@
+//! Processes: who they are, their limits, their end.
+
+use crate::convert::errno::ToBsd;
+use crate::convert::resource::{limit_to_darwin, limit_to_linux, resource_to_linux};
+use crate::kernel::Kernel;
+use crate::linux;
+use crate::process::Context;
+use crate::table::{SysResult, Unchanged};
+use crate::user::UserPtr;
+use xnu_abi::darwin::Errno;
+use xnu_abi::darwin::resource::{_RLIMIT_POSIX_FLAG, Rlimit, RlimitResource};
+
+/// `man 2 _exit`. The status of the whole process; Linux passes its lowest eight bits to the parent.
+pub fn exit<K: Kernel, L>(cx: &mut Context<'_, K, L>, status: i32) -> SysResult<Unchanged> {
+    linux::process::exit_group(cx.kernel(), status);
+    Ok(Unchanged)
+}
+
+/// `man 2 getpid`.
+#[inline(always)]
+pub fn getpid<K: Kernel, L>(cx: &mut Context<'_, K, L>) -> SysResult<i32> {
+    linux::process::getpid(cx.kernel()).to_bsd()
+}
+
+/// `man 2 getppid`.
+#[inline(always)]
+pub fn getppid<K: Kernel, L>(cx: &mut Context<'_, K, L>) -> SysResult<i32> {
+    linux::process::getppid(cx.kernel()).to_bsd()
+}
+
+/// `man 2 getrlimit`; `bsd/kern/kern_resource.c`.
+pub fn getrlimit<K: Kernel, L>(
+    cx: &mut Context<'_, K, L>,
+    resource: RlimitResource,
+    limits: UserPtr<Rlimit>,
+) -> SysResult<()> {
+    let resource = known(resource)?;
+    let found = linux::process::prlimit(cx.kernel(), resource, None).to_bsd()?;
+    let answer =
+        Rlimit { rlim_cur: limit_to_darwin(found.current), rlim_max: limit_to_darwin(found.maximum) };
+    limits.write(cx.kernel(), &answer)?;
+    Ok(())
+}
+
+/// `man 2 setrlimit`; `bsd/kern/kern_resource.c`, `dosetrlimit`.
+pub fn setrlimit<K: Kernel, L>(
+    cx: &mut Context<'_, K, L>,
+    resource: RlimitResource,
+    limits: UserPtr<Rlimit>,
+) -> SysResult<()> {
+    let wanted = limits.read(cx.kernel())?;
+    let resource = known(resource)?;
+    if wanted.rlim_cur > wanted.rlim_max {
+        return Err(Errno::EINVAL);
+    }
+    let wanted = xnu_abi::linux::Rlimit {
+        current: limit_to_linux(wanted.rlim_cur),
+        maximum: limit_to_linux(wanted.rlim_max),
+    };
+    linux::process::prlimit(cx.kernel(), resource, Some(&wanted)).to_bsd()?;
+    Ok(())
+}
+
+/// Linux's number of a resource, without the bit that the C library adds for POSIX's meaning.
+fn known(resource: RlimitResource) -> SysResult<u32> {
+    resource_to_linux(RlimitResource::new(resource.number() & !_RLIMIT_POSIX_FLAG)).ok_or(Errno::EINVAL)
+}

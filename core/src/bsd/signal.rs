@@ -1,0 +1,166 @@
+//! Signals (`bsd/kern/kern_sig.c`).
+
+use crate::convert::errno::ToBsd;
+use crate::convert::signal::{mask_to_darwin, mask_to_linux, to_linux};
+use crate::kernel::Kernel;
+use crate::linux;
+use crate::process::Context;
+use crate::signal::{self, Action, CANNOT_MASK, KEPT, SS_DISABLE};
+use crate::table::{SysResult, Unchanged};
+use crate::user::UserPtr;
+use xnu_abi::darwin::Errno;
+use xnu_abi::darwin::signal::{
+    InfoStyle, SA_USERSPACE_MASK, Sigaction, SigactionFlags, SigactionIn, Sigaltstack, Signal,
+    SigprocmaskHow, Ucontext64,
+};
+
+/// `man 2 sigaction`. The old action is written before the new one is set, so a bad address leaves it unset.
+pub fn sigaction<K: Kernel, L>(
+    cx: &mut Context<'_, K, L>,
+    signal: Signal,
+    new: UserPtr<SigactionIn>,
+    old: UserPtr<Sigaction>,
+) -> SysResult<()> {
+    if to_linux(signal).is_none() || signal == Signal::SIGKILL || signal == Signal::SIGSTOP {
+        return Err(Errno::EINVAL);
+    }
+    let wanted = if new.is_null() { None } else { Some(new.read(cx.kernel())?) };
+    if !old.is_null() {
+        let action = cx.process.actions.get(signal);
+        let answer =
+            Sigaction { sigaction_u: action.handler, sa_mask: action.mask, sa_flags: reported(signal, &action) };
+        old.write(cx.kernel(), &answer)?;
+    }
+    if let Some(wanted) = wanted {
+        let action = Action {
+            handler: wanted.sigaction_u,
+            trampoline: wanted.sa_tramp,
+            mask: wanted.sa_mask & !CANNOT_MASK,
+            flags: wanted.sa_flags as u32 & SA_USERSPACE_MASK,
+        };
+        cx.process.actions.set(signal, action);
+        signal::install(cx.kernel(), &cx.process.actions, signal);
+    }
+    Ok(())
+}
+
+/// The flags that `sigaction` tells of: all but `SA_RESETHAND`, and those of children only for `SIGCHLD`.
+fn reported(signal: Signal, action: &Action) -> i32 {
+    let mut told = SigactionFlags::SA_ONSTACK
+        | SigactionFlags::SA_RESTART
+        | SigactionFlags::SA_SIGINFO
+        | SigactionFlags::SA_NODEFER;
+    if signal == Signal::SIGCHLD {
+        told |= SigactionFlags::SA_NOCLDSTOP | SigactionFlags::SA_NOCLDWAIT;
+    }
+    (action.flags & told.bits()) as i32
+}
+
+/// `man 2 sigprocmask`. As on XNU, the old mask is written last and a bad address for it is not an error.
+pub fn sigprocmask<K: Kernel, L>(
+    cx: &mut Context<'_, K, L>,
+    how: SigprocmaskHow,
+    new: UserPtr<u32>,
+    old: UserPtr<u32>,
+) -> SysResult<()> {
+    let before = cx.thread.signals.mask;
+    if !new.is_null() {
+        let given = new.read(cx.kernel())?;
+        let mask = match how {
+            SigprocmaskHow::SIG_BLOCK => before | given,
+            SigprocmaskHow::SIG_UNBLOCK => before & !given,
+            SigprocmaskHow::SIG_SETMASK => given,
+            _ => return Err(Errno::EINVAL),
+        };
+        set_mask(cx, mask & !CANNOT_MASK)?;
+    }
+    if !old.is_null() {
+        let _ = old.write(cx.kernel(), &before);
+    }
+    Ok(())
+}
+
+/// Sets the thread's mask, here and in Linux, where the signals that the runner needs stay open.
+fn set_mask<K: Kernel, L>(cx: &mut Context<'_, K, L>, mask: u32) -> SysResult<()> {
+    linux::signal::set_mask(cx.kernel(), mask_to_linux(mask & !KEPT)).to_bsd()?;
+    cx.thread.signals.mask = mask;
+    Ok(())
+}
+
+/// `man 2 sigpending`. As on XNU, a bad address is not an error.
+pub fn sigpending<K: Kernel, L>(cx: &mut Context<'_, K, L>, set: UserPtr<u32>) -> SysResult<()> {
+    let waiting = mask_to_darwin(linux::signal::pending(cx.kernel()).to_bsd()?);
+    if !set.is_null() {
+        let _ = set.write(cx.kernel(), &(waiting | cx.thread.signals.pending()));
+    }
+    Ok(())
+}
+
+/// The least size of an alternate stack that `sigaltstack` takes: smaller than what the header names.
+const STACK_SIZE_MIN: u64 = 8 * 1024;
+
+/// `man 2 sigaltstack`.
+pub fn sigaltstack<K: Kernel, L>(
+    cx: &mut Context<'_, K, L>,
+    new: UserPtr<Sigaltstack>,
+    old: UserPtr<Sigaltstack>,
+) -> SysResult<()> {
+    let kernel = cx.kernel();
+    let signals = &mut cx.thread.signals;
+    if !old.is_null() {
+        let mut answer = signals.stack;
+        answer.ss_flags |= i32::from(signals.on_stack);
+        old.write(kernel, &answer)?;
+    }
+    if new.is_null() {
+        return Ok(());
+    }
+    let wanted = new.read(kernel)?;
+    if wanted.ss_flags & !SS_DISABLE != 0 {
+        return Err(Errno::EINVAL);
+    }
+    if wanted.ss_flags & SS_DISABLE != 0 {
+        if signals.on_stack {
+            return Err(Errno::EINVAL);
+        }
+        signals.stack.ss_flags = SS_DISABLE;
+        return Ok(());
+    }
+    if signals.on_stack {
+        return Err(Errno::EPERM);
+    }
+    if wanted.ss_size < STACK_SIZE_MIN {
+        return Err(Errno::ENOMEM);
+    }
+    signals.stack = Sigaltstack { _pad: 0, ..wanted };
+    Ok(())
+}
+
+/// `sigreturn`, which only the trampoline calls: takes back what the frame says. The token is not checked, as XNU
+/// does not unless the program asks for it.
+pub fn sigreturn<K: Kernel, L>(
+    cx: &mut Context<'_, K, L>,
+    ucontext: UserPtr<Ucontext64>,
+    style: InfoStyle,
+    _token: u64,
+) -> SysResult<Unchanged> {
+    let kernel = cx.kernel();
+    signal::sigreturn(kernel, cx.thread, ucontext, style)?;
+    let mask = cx.thread.signals.mask;
+    set_mask(cx, mask)?;
+    Ok(Unchanged)
+}
+
+/// `man 2 kill`. The third argument asks for POSIX's rules, which differ where the caller itself is among many.
+pub fn kill<K: Kernel, L>(
+    cx: &mut Context<'_, K, L>,
+    process: i32,
+    signal: Signal,
+    _posix: i32,
+) -> SysResult<()> {
+    let number = match signal.number() {
+        0 => 0,
+        _ => to_linux(signal).ok_or(Errno::EINVAL)?,
+    };
+    linux::signal::kill(cx.kernel(), process, number).to_bsd()
+}

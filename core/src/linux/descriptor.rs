@@ -1,0 +1,205 @@
+//! Open files.
+
+use super::{LinuxFd, LinuxResult, call, fd, int, unit, value};
+use crate::kernel::{Arg, Kernel};
+use crate::user::UserAddr;
+use xnu_abi::linux::Sysno;
+
+/// `man 2 read`, into guest memory.
+#[inline(always)]
+pub fn read<K: Kernel>(kernel: &K, file: LinuxFd, buf: UserAddr, count: usize) -> LinuxResult<usize> {
+    call!(kernel, Read, file.arg(), Arg::User(buf), Arg::Val(count))
+}
+
+/// `man 2 write`, from guest memory.
+#[inline(always)]
+pub fn write<K: Kernel>(kernel: &K, file: LinuxFd, buf: UserAddr, count: usize) -> LinuxResult<usize> {
+    call!(kernel, Write, file.arg(), Arg::User(buf), Arg::Val(count))
+}
+
+/// `man 2 pread`, into guest memory.
+pub fn pread<K: Kernel>(
+    kernel: &K,
+    file: LinuxFd,
+    buf: UserAddr,
+    count: usize,
+    offset: i64,
+) -> LinuxResult<usize> {
+    call!(kernel, Pread64, file.arg(), Arg::User(buf), Arg::Val(count), Arg::Val(offset as usize))
+}
+
+/// `man 2 pwrite`, from guest memory.
+pub fn pwrite<K: Kernel>(
+    kernel: &K,
+    file: LinuxFd,
+    buf: UserAddr,
+    count: usize,
+    offset: i64,
+) -> LinuxResult<usize> {
+    call!(kernel, Pwrite64, file.arg(), Arg::User(buf), Arg::Val(count), Arg::Val(offset as usize))
+}
+
+/// `man 2 readv`; the vector is the guest's own, whose layout is Linux's.
+pub fn readv<K: Kernel>(kernel: &K, file: LinuxFd, iov: UserAddr, count: usize) -> LinuxResult<usize> {
+    call!(kernel, Readv, file.arg(), Arg::User(iov), Arg::Val(count))
+}
+
+/// `man 2 writev`; the vector is the guest's own, whose layout is Linux's.
+pub fn writev<K: Kernel>(kernel: &K, file: LinuxFd, iov: UserAddr, count: usize) -> LinuxResult<usize> {
+    call!(kernel, Writev, file.arg(), Arg::User(iov), Arg::Val(count))
+}
+
+/// `man 2 preadv`. The second half of the offset is for 32-bit processes.
+pub fn preadv<K: Kernel>(
+    kernel: &K,
+    file: LinuxFd,
+    iov: UserAddr,
+    count: usize,
+    offset: i64,
+) -> LinuxResult<usize> {
+    call!(kernel, Preadv, file.arg(), Arg::User(iov), Arg::Val(count), Arg::Val(offset as usize), Arg::Val(0))
+}
+
+/// `man 2 pwritev`. The second half of the offset is for 32-bit processes.
+pub fn pwritev<K: Kernel>(
+    kernel: &K,
+    file: LinuxFd,
+    iov: UserAddr,
+    count: usize,
+    offset: i64,
+) -> LinuxResult<usize> {
+    call!(kernel, Pwritev, file.arg(), Arg::User(iov), Arg::Val(count), Arg::Val(offset as usize), Arg::Val(0))
+}
+
+/// `man 2 openat`. `path` ends with a NUL.
+pub fn openat<K: Kernel>(
+    kernel: &K,
+    directory: LinuxFd,
+    path: &[u8],
+    flags: u32,
+    mode: u32,
+) -> LinuxResult<LinuxFd> {
+    fd(call!(kernel, Openat, directory.arg(), Arg::In(path), Arg::Val(flags as usize), Arg::Val(mode as usize)))
+}
+
+/// `man 2 close`.
+pub fn close<K: Kernel>(kernel: &K, file: LinuxFd) -> LinuxResult<()> {
+    unit(call!(kernel, Close, file.arg()))
+}
+
+/// `man 2 lseek`.
+pub fn lseek<K: Kernel>(kernel: &K, file: LinuxFd, offset: i64, whence: i32) -> LinuxResult<i64> {
+    call!(kernel, Lseek, file.arg(), Arg::Val(offset as usize), value(whence)).map(|position| position as i64)
+}
+
+/// `man 2 dup`.
+pub fn dup<K: Kernel>(kernel: &K, file: LinuxFd) -> LinuxResult<LinuxFd> {
+    fd(call!(kernel, Dup, file.arg()))
+}
+
+/// `man 2 dup3`.
+pub fn dup3<K: Kernel>(kernel: &K, from: LinuxFd, to: LinuxFd, flags: u32) -> LinuxResult<LinuxFd> {
+    fd(call!(kernel, Dup3, from.arg(), to.arg(), Arg::Val(flags as usize)))
+}
+
+/// `man 2 pipe2`.
+pub fn pipe2<K: Kernel>(kernel: &K, flags: u32) -> LinuxResult<(LinuxFd, LinuxFd)> {
+    let mut ends = [0u8; 8];
+    call!(kernel, Pipe2, Arg::Out(&mut ends), Arg::Val(flags as usize))?;
+    let [a, b, c, d, e, f, g, h] = ends;
+    Ok((LinuxFd(i32::from_ne_bytes([a, b, c, d])), LinuxFd(i32::from_ne_bytes([e, f, g, h]))))
+}
+
+/// `man 2 fcntl` with a number or nothing as argument.
+pub fn fcntl<K: Kernel>(kernel: &K, file: LinuxFd, command: u32, argument: i64) -> LinuxResult<i32> {
+    int(call!(kernel, Fcntl, file.arg(), Arg::Val(command as usize), Arg::Val(argument as usize)))
+}
+
+/// `man 2 fcntl` with a structure that Linux reads and writes.
+pub fn fcntl_struct<K: Kernel>(
+    kernel: &K,
+    file: LinuxFd,
+    command: u32,
+    argument: &mut [u8],
+) -> LinuxResult<i32> {
+    int(call!(kernel, Fcntl, file.arg(), Arg::Val(command as usize), Arg::Out(argument)))
+}
+
+/// `man 2 ioctl` with a structure that Linux reads and writes.
+pub fn ioctl<K: Kernel>(kernel: &K, file: LinuxFd, request: u32, argument: &mut [u8]) -> LinuxResult<i32> {
+    int(call!(kernel, Ioctl, file.arg(), Arg::Val(request as usize), Arg::Out(argument)))
+}
+
+/// `man 2 fsync`.
+pub fn fsync<K: Kernel>(kernel: &K, file: LinuxFd) -> LinuxResult<()> {
+    unit(call!(kernel, Fsync, file.arg()))
+}
+
+/// `man 2 fdatasync`.
+pub fn fdatasync<K: Kernel>(kernel: &K, file: LinuxFd) -> LinuxResult<()> {
+    unit(call!(kernel, Fdatasync, file.arg()))
+}
+
+/// `man 2 fallocate`.
+pub fn fallocate<K: Kernel>(
+    kernel: &K,
+    file: LinuxFd,
+    mode: u32,
+    offset: i64,
+    length: i64,
+) -> LinuxResult<()> {
+    unit(call!(
+        kernel,
+        Fallocate,
+        file.arg(),
+        Arg::Val(mode as usize),
+        Arg::Val(offset as usize),
+        Arg::Val(length as usize)
+    ))
+}
+
+/// `man 2 posix_fadvise`.
+pub fn fadvise<K: Kernel>(
+    kernel: &K,
+    file: LinuxFd,
+    offset: i64,
+    length: i64,
+    advice: u32,
+) -> LinuxResult<()> {
+    unit(call!(
+        kernel,
+        Fadvise64,
+        file.arg(),
+        Arg::Val(offset as usize),
+        Arg::Val(length as usize),
+        Arg::Val(advice as usize)
+    ))
+}
+
+/// `struct open_how`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, zerocopy::IntoBytes, zerocopy::Immutable)]
+#[repr(C)]
+pub struct OpenHow {
+    /// `O_…`.
+    pub flags: u64,
+    /// Permissions of a file that is created; else 0.
+    pub mode: u64,
+    /// `RESOLVE_…`.
+    pub resolve: u64,
+}
+
+/// `man 2 openat2`. `path` ends with a NUL.
+pub fn openat2<K: Kernel>(
+    kernel: &K,
+    directory: LinuxFd,
+    path: &[u8],
+    how: &OpenHow,
+) -> LinuxResult<LinuxFd> {
+    let how = Arg::In(zerocopy::IntoBytes::as_bytes(how));
+    fd(call!(kernel, Openat2, directory.arg(), Arg::In(path), how, Arg::Val(size_of::<OpenHow>())))
+}
+
+/// `man 2 flock`.
+pub fn flock<K: Kernel>(kernel: &K, file: LinuxFd, operation: u32) -> LinuxResult<()> {
+    unit(call!(kernel, Flock, file.arg(), Arg::Val(operation as usize)))
+}

@@ -1,0 +1,27 @@
+//! What is known of a file.
+
+use super::{LinuxFd, LinuxResult, call, unit};
+use crate::kernel::{Arg, Kernel};
+use xnu_abi::linux::{STATX_BASIC_STATS, STATX_BTIME, Statx, Sysno};
+use zerocopy::{FromZeros, IntoBytes};
+
+/// `man 2 statx`. `path` ends with a NUL; the basic fields and the birth time are asked for.
+pub fn statx<K: Kernel>(kernel: &K, directory: LinuxFd, path: &[u8], flags: u32) -> LinuxResult<Statx> {
+    let mut answer = Statx::new_zeroed();
+    unit(call!(
+        kernel,
+        Statx,
+        directory.arg(),
+        Arg::In(path),
+        Arg::Val(flags as usize),
+        Arg::Val((STATX_BASIC_STATS | STATX_BTIME) as usize),
+        Arg::Out(answer.as_mut_bytes())
+    ))?;
+    Ok(answer)
+}
+
+/// `man 2 statx` of an open file.
+pub fn fstatx<K: Kernel>(kernel: &K, file: LinuxFd) -> LinuxResult<Statx> {
+    const AT_EMPTY_PATH: u32 = 0x1000;
+    statx(kernel, file, b"\0", AT_EMPTY_PATH)
+}

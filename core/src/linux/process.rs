@@ -1,0 +1,60 @@
+//! Processes and who they are.
+
+use super::{LinuxResult, call, int, unit, value};
+use crate::kernel::{Arg, Kernel};
+use crate::user::UserAddr;
+use xnu_abi::linux::{Rlimit, Sysno};
+use zerocopy::{FromZeros, IntoBytes};
+
+/// `man 2 exit_group`. Does not return on Linux; a mock notes it and returns.
+pub fn exit_group<K: Kernel>(kernel: &K, status: i32) {
+    let _ = call!(kernel, ExitGroup, value(status));
+}
+
+macro_rules! identities {
+    ($($(#[$doc:meta])* $function:ident => $name:ident,)*) => {
+        $($(#[$doc])*
+        #[inline(always)]
+        pub fn $function<K: Kernel>(kernel: &K) -> LinuxResult<i32> {
+            int(call!(kernel, $name))
+        })*
+    };
+}
+
+identities! {
+    /// `man 2 getpid`.
+    getpid => Getpid,
+    /// `man 2 getppid`.
+    getppid => Getppid,
+    /// `man 2 gettid`.
+    gettid => Gettid,
+    /// `man 2 getuid`.
+    getuid => Getuid,
+    /// `man 2 geteuid`.
+    geteuid => Geteuid,
+    /// `man 2 getgid`.
+    getgid => Getgid,
+    /// `man 2 getegid`.
+    getegid => Getegid,
+}
+
+/// `man 2 prlimit` of the calling process: the old limits, after setting new ones if there are any.
+pub fn prlimit<K: Kernel>(kernel: &K, resource: u32, new: Option<&Rlimit>) -> LinuxResult<Rlimit> {
+    let mut old = Rlimit::new_zeroed();
+    let new = new.map_or(Arg::Val(0), |limits| Arg::In(limits.as_bytes()));
+    let resource = Arg::Val(resource as usize);
+    unit(call!(kernel, Prlimit64, Arg::Val(0), resource, new, Arg::Out(old.as_mut_bytes())))?;
+    Ok(old)
+}
+
+/// `man 2 getrandom`, into guest memory.
+pub fn getrandom<K: Kernel>(kernel: &K, buf: UserAddr, length: usize) -> LinuxResult<usize> {
+    call!(kernel, Getrandom, Arg::User(buf), Arg::Val(length), Arg::Val(0))
+}
+
+/// `man 2 arch_prctl` with `ARCH_SET_GS`: the base of the guest's thread data.
+#[cfg(target_arch = "x86_64")]
+pub fn set_gs_base<K: Kernel>(kernel: &K, base: u64) -> LinuxResult<()> {
+    const ARCH_SET_GS: usize = 0x1001;
+    unit(call!(kernel, ArchPrctl, Arg::Val(ARCH_SET_GS), Arg::Val(base as usize)))
+}

@@ -1,0 +1,44 @@
+//! Signals, by Linux's numbers and masks.
+
+use super::{LinuxResult, call, unit, value};
+use crate::kernel::{Arg, Kernel};
+use xnu_abi::linux::{KernelSigaction, Sysno};
+use zerocopy::IntoBytes;
+
+/// The size of the kernel's signal set in bytes.
+const SIGSET_SIZE: usize = 8;
+
+/// `man 2 sigaction`, the kernel's own form.
+///
+/// The action's handler must be the runner's or a default: Linux enters it with its own frame.
+pub fn rt_sigaction<K: Kernel>(kernel: &K, signal: i32, action: &KernelSigaction) -> LinuxResult<()> {
+    let action = Arg::In(action.as_bytes());
+    unit(call!(kernel, RtSigaction, value(signal), action, Arg::Val(0), Arg::Val(SIGSET_SIZE)))
+}
+
+/// `SIG_SETMASK`.
+const SIG_SETMASK: i32 = 2;
+
+/// `man 2 sigprocmask`: sets the calling thread's mask.
+pub fn set_mask<K: Kernel>(kernel: &K, mask: u64) -> LinuxResult<()> {
+    let bytes = mask.to_ne_bytes();
+    let new = Arg::In(&bytes);
+    unit(call!(kernel, RtSigprocmask, value(SIG_SETMASK), new, Arg::Val(0), Arg::Val(SIGSET_SIZE)))
+}
+
+/// `man 2 sigpending`: what is blocked and waits, for the thread or the process.
+pub fn pending<K: Kernel>(kernel: &K) -> LinuxResult<u64> {
+    let mut set = [0; SIGSET_SIZE];
+    unit(call!(kernel, RtSigpending, Arg::Out(&mut set), Arg::Val(SIGSET_SIZE)))?;
+    Ok(u64::from_ne_bytes(set))
+}
+
+/// `man 2 kill`.
+pub fn kill<K: Kernel>(kernel: &K, process: i32, signal: i32) -> LinuxResult<()> {
+    unit(call!(kernel, Kill, value(process), value(signal)))
+}
+
+/// `man 2 tgkill`.
+pub fn tgkill<K: Kernel>(kernel: &K, process: i32, thread: i32, signal: i32) -> LinuxResult<()> {
+    unit(call!(kernel, Tgkill, value(process), value(thread), value(signal)))
+}

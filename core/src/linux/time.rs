@@ -1,0 +1,18 @@
+//! Clocks.
+
+use super::{LinuxResult, call, unit, value};
+use crate::kernel::{Arg, Kernel};
+use xnu_abi::linux::{Sysno, Timespec};
+use zerocopy::{FromZeros, IntoBytes};
+
+/// Wall-clock time.
+pub const CLOCK_REALTIME: i32 = 0;
+/// Time since boot that does not count sleep.
+pub const CLOCK_MONOTONIC: i32 = 1;
+
+/// `man 2 clock_gettime`.
+pub fn clock_gettime<K: Kernel>(kernel: &K, clock: i32) -> LinuxResult<Timespec> {
+    let mut time = Timespec::new_zeroed();
+    unit(call!(kernel, ClockGettime, value(clock), Arg::Out(time.as_mut_bytes())))?;
+    Ok(time)
+}

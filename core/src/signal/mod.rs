@@ -1,0 +1,325 @@
+//! Signals of the guest: what is remembered of them, and how one is delivered.
+//!
+//! Linux's mask of a thread follows the guest's, but for `SIGSEGV`, `SIGBUS` and `SIGSYS`: the emulation itself
+//! needs those, so they are never blocked in Linux and the guest's mask of them is kept here. A signal that arrives
+//! while the core runs is noted in [`ThreadSignals`] and delivered on the way back to the guest.
+
+mod frame;
+
+use crate::convert::signal::{bit, to_linux};
+use crate::kernel::{Fault, Kernel};
+use crate::linux::signal::rt_sigaction;
+use crate::process::{Context, Thread};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use xnu_abi::darwin::signal::{SigactionFlags, Sigaltstack, Signal};
+
+use xnu_abi::linux::KernelSigaction;
+
+pub use frame::{deliver, sigreturn};
+
+/// `SIG_DFL`.
+pub const SIG_DFL: u64 = 0;
+/// `SIG_IGN`.
+pub const SIG_IGN: u64 = 1;
+
+/// `SIGKILL` and `SIGSTOP`: neither caught nor blocked (`bsd/sys/signalvar.h`, `sigcantmask`).
+pub const CANNOT_MASK: u32 = 1 << 8 | 1 << 16;
+
+/// What the guest asked for when a signal comes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Action {
+    /// [`SIG_DFL`], [`SIG_IGN`] or the address of the handler.
+    pub handler: u64,
+    /// Where the guest is entered: it calls the handler, then `sigreturn`.
+    pub trampoline: u64,
+    /// Signals blocked while the handler runs.
+    pub mask: u32,
+    /// `SA_…`.
+    pub flags: u32,
+}
+
+impl Action {
+    /// Whether a flag is set.
+    pub fn has(&self, flag: SigactionFlags) -> bool {
+        SigactionFlags::from_bits_retain(self.flags).contains(flag)
+    }
+
+    /// Whether there is a handler to enter.
+    pub fn is_caught(&self) -> bool {
+        self.handler != SIG_DFL && self.handler != SIG_IGN
+    }
+}
+
+/// One action, readable while another thread writes it: the sequence is odd during a write, and a reader that saw
+/// it odd or changed reads again.
+#[derive(Debug)]
+struct Slot {
+    sequence: AtomicU32,
+    flags: AtomicU32,
+    mask: AtomicU32,
+    handler: AtomicU64,
+    trampoline: AtomicU64,
+}
+
+impl Slot {
+    const EMPTY: Slot = Slot {
+        sequence: AtomicU32::new(0),
+        flags: AtomicU32::new(0),
+        mask: AtomicU32::new(0),
+        handler: AtomicU64::new(SIG_DFL),
+        trampoline: AtomicU64::new(0),
+    };
+
+    fn load(&self) -> Action {
+        loop {
+            let before = self.sequence.load(Ordering::Acquire);
+            let action = Action {
+                handler: self.handler.load(Ordering::Acquire),
+                trampoline: self.trampoline.load(Ordering::Acquire),
+                mask: self.mask.load(Ordering::Acquire),
+                flags: self.flags.load(Ordering::Acquire),
+            };
+            if before.is_multiple_of(2) && self.sequence.load(Ordering::Acquire) == before {
+                return action;
+            }
+            core::hint::spin_loop();
+        }
+    }
+
+    fn store(&self, action: Action) {
+        while self
+            .sequence
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |sequence| {
+                sequence.is_multiple_of(2).then_some(sequence | 1)
+            })
+            .is_err()
+        {
+            core::hint::spin_loop();
+        }
+        self.handler.store(action.handler, Ordering::Release);
+        self.trampoline.store(action.trampoline, Ordering::Release);
+        self.mask.store(action.mask, Ordering::Release);
+        self.flags.store(action.flags, Ordering::Release);
+        self.sequence.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+/// The actions of a process, and the runner's own handler that Linux calls.
+#[derive(Debug)]
+pub struct Actions {
+    slots: [Slot; 32],
+    host_handler: AtomicU64,
+    host_restorer: AtomicU64,
+}
+
+impl Actions {
+    /// All signals at their defaults.
+    pub(crate) const fn new() -> Actions {
+        Actions {
+            slots: [const { Slot::EMPTY }; 32],
+            host_handler: AtomicU64::new(0),
+            host_restorer: AtomicU64::new(0),
+        }
+    }
+
+    /// Says what Linux shall call for signals that the guest catches, and what that returns through.
+    pub fn set_host(&self, handler: u64, restorer: u64) {
+        self.host_handler.store(handler, Ordering::Release);
+        self.host_restorer.store(restorer, Ordering::Release);
+    }
+
+    /// The handler and the restorer that [`Actions::set_host`] was told.
+    pub fn host(&self) -> (u64, u64) {
+        (self.host_handler.load(Ordering::Acquire), self.host_restorer.load(Ordering::Acquire))
+    }
+
+    /// The action of a signal; the default for what is no signal.
+    pub fn get(&self, signal: Signal) -> Action {
+        usize::try_from(signal.number())
+            .ok()
+            .and_then(|number| self.slots.get(number))
+            .map_or(Action::default(), Slot::load)
+    }
+
+    /// Sets the action of a signal.
+    pub fn set(&self, signal: Signal, action: Action) {
+        if let Some(slot) = usize::try_from(signal.number()).ok().and_then(|number| self.slots.get(number)) {
+            slot.store(action);
+        }
+    }
+}
+
+/// What is known of a signal that came: the fields of `siginfo_t` that depend on its cause.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Info {
+    /// The signal.
+    pub signal: Signal,
+    /// `si_code`, Darwin's.
+    pub code: i32,
+    /// The sender, or the child.
+    pub pid: i32,
+    /// The sender's user, or the child's.
+    pub uid: u32,
+    /// The child's exit status or signal.
+    pub status: i32,
+    /// The address of a fault.
+    pub address: u64,
+    /// The value that came with `sigqueue`.
+    pub value: u64,
+    /// Trap number, error code and address as the processor told them, for the exception state.
+    pub fault: (u16, u32, u64),
+}
+
+impl Info {
+    /// A signal of which nothing more is known.
+    pub const fn bare(signal: Signal) -> Info {
+        Info { signal, code: 0, pid: 0, uid: 0, status: 0, address: 0, value: 0, fault: (0, 0, 0) }
+    }
+}
+
+/// The signals of one thread.
+#[derive(Clone, Debug)]
+pub struct ThreadSignals {
+    /// The guest's mask.
+    pub mask: u32,
+    /// The alternate stack as `sigaltstack` set it; `SS_DISABLE` where there is none.
+    pub stack: Sigaltstack,
+    /// Whether a handler runs on the alternate stack.
+    pub on_stack: bool,
+    /// Mixed into the token that a frame carries and `sigreturn` gives back.
+    pub token: u64,
+    pending: u32,
+    infos: [Info; 32],
+}
+
+/// `SS_DISABLE` of `sigaltstack`.
+pub const SS_DISABLE: i32 = 4;
+
+impl Default for ThreadSignals {
+    fn default() -> ThreadSignals {
+        ThreadSignals {
+            mask: 0,
+            stack: Sigaltstack { ss_sp: 0, ss_size: 0, ss_flags: SS_DISABLE, _pad: 0 },
+            on_stack: false,
+            token: 0,
+            pending: 0,
+            infos: [Info::bare(Signal::new(0)); 32],
+        }
+    }
+}
+
+impl ThreadSignals {
+    /// Notes a signal for delivery. One that is already noted keeps its first cause, as XNU's signal list does.
+    pub fn note(&mut self, info: Info) {
+        let bit = bit(info.signal);
+        if bit == 0 || self.pending & bit != 0 {
+            return;
+        }
+        if let Some(slot) = self.infos.get_mut(bit.trailing_zeros() as usize) {
+            *slot = info;
+            self.pending |= bit;
+        }
+    }
+
+    /// Signals noted here, masked or not.
+    pub fn pending(&self) -> u32 {
+        self.pending
+    }
+
+    /// Whether a signal is to be delivered before the guest goes on.
+    #[inline(always)]
+    pub fn is_deliverable(&self) -> bool {
+        self.pending & !self.mask != 0
+    }
+
+    /// Takes the lowest signal that the mask lets through.
+    pub fn take(&mut self) -> Option<Info> {
+        let ready = self.pending & !self.mask;
+        let lowest = ready & ready.wrapping_neg();
+        self.pending &= !lowest;
+        self.infos.get(lowest.checked_ilog2()? as usize).copied()
+    }
+}
+
+/// What a thread is to do before it goes back to the guest.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Next {
+    /// Go on: nothing is ready.
+    Go,
+    /// A frame was pushed, the registers and the mask have changed; there may be more.
+    Entered,
+    /// Do what the signal does by default, which ends or stops the process.
+    Default(Signal),
+}
+
+/// Signals whose default is to be ignored (`bsd/sys/signalvar.h`, `sigprop`).
+const IGNORED_BY_DEFAULT: u32 = 1 << 15 | 1 << 18 | 1 << 19 | 1 << 22 | 1 << 27 | 1 << 28;
+
+/// Delivers the next signal that is ready (`bsd/kern/kern_sig.c`, `postsig_locked`).
+pub fn deliver_next<K: Kernel, L>(cx: &mut Context<'_, K, L>) -> Next {
+    while let Some(info) = cx.thread.signals.take() {
+        let action = cx.process.actions.get(info.signal);
+        if action.is_caught() {
+            if action.has(SigactionFlags::SA_RESETHAND) {
+                let reset = Action { handler: SIG_DFL, ..action };
+                cx.process.actions.set(info.signal, reset);
+                install(cx.kernel(), &cx.process.actions, info.signal);
+            }
+            return match deliver(cx.kernel(), cx.thread, &action, &info) {
+                Ok(()) => Next::Entered,
+                Err(Fault) => Next::Default(Signal::SIGILL),
+            };
+        }
+        if action.handler == SIG_DFL && bit(info.signal) & IGNORED_BY_DEFAULT == 0 {
+            return Next::Default(info.signal);
+        }
+    }
+    Next::Go
+}
+
+/// A fault or trap that the guest itself caused is delivered even where the guest ignores or blocks the signal: there
+/// it ends the process, since the instruction would only fault again.
+pub fn force(thread: &mut Thread, actions: &Actions, info: Info) -> Next {
+    let caught = actions.get(info.signal).is_caught();
+    if !caught || thread.signals.mask & bit(info.signal) != 0 {
+        return Next::Default(info.signal);
+    }
+    thread.signals.note(info);
+    Next::Entered
+}
+
+/// Signals that the runner must always get from Linux: faults of user copies, faults of the guest, trapped calls.
+pub const KEPT: u32 = 1 << 9 | 1 << 10 | 1 << 11;
+
+const LINUX_SA_NOCLDSTOP: u64 = 1;
+const LINUX_SA_NOCLDWAIT: u64 = 2;
+const LINUX_SA_SIGINFO: u64 = 4;
+const LINUX_SA_RESTORER: u64 = 0x0400_0000;
+const LINUX_SA_ONSTACK: u64 = 0x0800_0000;
+
+/// Tells Linux about the action of a signal: the runner's handler where the guest catches it, else the default or
+/// nothing. The kept signals stay the runner's.
+pub fn install<K: Kernel>(kernel: &K, actions: &Actions, signal: Signal) {
+    let Some(number) = to_linux(signal) else { return };
+    let action = actions.get(signal);
+    let kept = bit(signal) & KEPT != 0;
+    let (handler, restorer) = actions.host();
+    let mut flags = LINUX_SA_SIGINFO | LINUX_SA_ONSTACK | LINUX_SA_RESTORER;
+    if action.has(SigactionFlags::SA_NOCLDSTOP) {
+        flags |= LINUX_SA_NOCLDSTOP;
+    }
+    if action.has(SigactionFlags::SA_NOCLDWAIT) {
+        flags |= LINUX_SA_NOCLDWAIT;
+    }
+    let default_is_ignore = bit(signal) & IGNORED_BY_DEFAULT != 0;
+    let handler = match action.handler {
+        _ if kept => handler,
+        // Linux's default for the number that stands for SIGINFO would end the process.
+        SIG_DFL if default_is_ignore && signal == Signal::SIGINFO => SIG_IGN,
+        SIG_DFL | SIG_IGN => action.handler,
+        _ => handler,
+    };
+    let action = KernelSigaction { handler, flags, restorer, mask: u64::MAX };
+    // Linux refuses SIGKILL and SIGSTOP alone, and the caller has refused those.
+    let _ = rt_sigaction(kernel, number, &action);
+}

@@ -1,0 +1,152 @@
+//! The declarative tables: one line per call, from which come dispatch, decoding, tracing and the coverage page.
+
+mod argument;
+mod named;
+mod row;
+
+pub use argument::{Argument, DirFd, Fd, Rendering, UserBuf, UserOut, UserPath};
+pub use row::{Class, Family, Grade, Parameter, Reply, Return, Row, SysResult, Unchanged};
+
+/// Declares a table of calls.
+///
+/// A line reads `number [| nocancel twin] family name(argument: type, …) -> type => grade(…),` where the grade is one
+/// of
+/// * `faithful(handler)`: behaves as the manual page and XNU's source say;
+/// * `partial(handler, "what is missing")`;
+/// * `fake(handler, "why that is safe")`;
+/// * `enosys("why")`: answers `ENOSYS`, as XNU does or by our choice;
+/// * `nosys("why")`: answers `ENOSYS` and sends `SIGSYS`, as XNU does for empty rows;
+/// * `invalid()`: an empty row of the Mach or machine-dependent table;
+/// * `todo()`: XNU serves it, we do not yet.
+///
+/// A call and its `_nocancel` twin share a line: cancellation is the C library's business, the kernel's answer is
+/// the same.
+macro_rules! calls {
+    (
+        $class:ident, $unserved:expr;
+        $(
+            $number:literal $(| $twin:literal)? $family:ident $name:ident ( $($argument:ident : $type:ty),* )
+                -> $return:ty => $grade:ident ( $($how:tt)* ),
+        )*
+    ) => {
+        /// Every row, in the order of its number.
+        pub static ROWS: &[$crate::table::Row] = &[
+            $($crate::table::Row {
+                class: $crate::table::Class::$class,
+                number: $number,
+                twin: $crate::table::twin!($($twin)?),
+                name: stringify!($name),
+                family: $crate::table::Family::$family,
+                parameters: &[$($crate::table::Parameter {
+                    name: stringify!($argument),
+                    render: <$type as $crate::table::Argument>::render,
+                }),*],
+                render_return: <$return as $crate::table::Return>::render,
+                grade: $crate::table::grade!($grade $($how)*),
+            }),*
+        ];
+
+        /// The row that serves `number`, which may be that of a `_nocancel` twin.
+        pub fn row(number: u32) -> Option<&'static $crate::table::Row> {
+            static INDEX: [u16; $crate::table::INDEX_LENGTH] = $crate::table::index(ROWS);
+            let index = INDEX.get(number as usize)?;
+            ROWS.get(*index as usize)
+        }
+
+        /// Decodes the arguments of call `number`, runs its handler and encodes the answer.
+        #[inline]
+        pub fn dispatch<K: $crate::Kernel, L: $crate::Lkm>(
+            cx: &mut $crate::Context<'_, K, L>,
+            number: u32,
+            words: &[u64; 8],
+        ) -> $crate::Reply {
+            match number {
+                $($number $(| $twin)? => {
+                    $crate::table::serve!(cx, words, $unserved, $return, [$($type)*], $grade $($how)*)
+                })*
+                _ => $crate::Reply::Invalid,
+            }
+        }
+    };
+}
+
+/// `Some(number)` for a row with a `_nocancel` twin.
+macro_rules! twin {
+    () => {
+        None
+    };
+    ($twin:literal) => {
+        Some($twin)
+    };
+}
+
+macro_rules! grade {
+    (faithful $handler:path) => {
+        $crate::table::Grade::Faithful
+    };
+    (partial $handler:path, $missing:literal) => {
+        $crate::table::Grade::Partial($missing)
+    };
+    (fake $handler:path, $why:literal) => {
+        $crate::table::Grade::Fake($why)
+    };
+    (enosys $why:literal) => {
+        $crate::table::Grade::Enosys($why)
+    };
+    (nosys $why:literal) => {
+        $crate::table::Grade::Nosys($why)
+    };
+    (invalid) => {
+        $crate::table::Grade::Invalid
+    };
+    (todo) => {
+        $crate::table::Grade::Todo
+    };
+}
+
+macro_rules! serve {
+    ($cx:ident, $words:ident, $unserved:expr, $return:ty, [$($type:ty)*], enosys $why:literal) => {
+        $crate::Reply::Error(xnu_abi::darwin::Errno::ENOSYS)
+    };
+    ($cx:ident, $words:ident, $unserved:expr, $return:ty, [$($type:ty)*], nosys $why:literal) => {
+        $crate::Reply::Invalid
+    };
+    ($cx:ident, $words:ident, $unserved:expr, $return:ty, [$($type:ty)*], invalid) => {
+        $crate::Reply::Invalid
+    };
+    ($cx:ident, $words:ident, $unserved:expr, $return:ty, [$($type:ty)*], todo) => {
+        $unserved
+    };
+    (
+        $cx:ident, $words:ident, $unserved:expr, $return:ty, [$($type:ty)*],
+        $grade:ident $handler:path $(, $note:literal)?
+    ) => {{
+        #[allow(unused_mut, unused_variables)]
+        let mut words = $words.iter();
+        let answer: $crate::SysResult<$return> = $handler(
+            $cx,
+            $(<$type as $crate::table::Argument>::decode(words.next().copied().unwrap_or(0))),*
+        );
+        $crate::Reply::new(answer)
+    }};
+}
+
+pub(crate) use {calls, grade, serve, twin};
+
+/// One more than the largest number that any table may have.
+pub(crate) const INDEX_LENGTH: usize = 600;
+
+/// Where each number's row is in a table; `u16::MAX` where there is none.
+#[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "evaluated by the compiler")]
+pub(crate) const fn index(rows: &[Row]) -> [u16; INDEX_LENGTH] {
+    let mut index = [u16::MAX; INDEX_LENGTH];
+    let mut at = 0;
+    while at < rows.len() {
+        index[rows[at].number as usize] = at as u16;
+        if let Some(twin) = rows[at].twin {
+            index[twin as usize] = at as u16;
+        }
+        at += 1;
+    }
+    index
+}

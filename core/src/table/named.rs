@@ -1,0 +1,124 @@
+//! How the named numbers and flag sets of [`xnu_abi::darwin`] stand in argument lists.
+
+use super::argument::{Argument, Rendering};
+use bitflags::{Bits, Flags};
+use core::fmt::{self, LowerHex, Write};
+use xnu_abi::darwin::fcntl::{AtFlags, FcntlCommand, OpenFlags};
+use xnu_abi::darwin::mman::{Advice, MapFlags, Prot};
+use xnu_abi::darwin::resource::RlimitResource;
+use xnu_abi::darwin::signal::{InfoStyle, Signal, SigprocmaskHow};
+use xnu_abi::darwin::stat::Mode;
+use xnu_abi::darwin::unistd::{AccessFlags, Whence};
+
+/// Writes the names of the bits that are set, joined by `|`, and what has no name as a number.
+fn render_flags<F>(flags: F, first: Option<&str>, out: &mut dyn Write) -> fmt::Result
+where
+    F: Flags + Copy,
+    F::Bits: LowerHex + PartialEq,
+{
+    let mut separator = "";
+    if let Some(name) = first {
+        out.write_str(name)?;
+        separator = "|";
+    }
+    let mut names = flags.iter_names();
+    for (name, _) in names.by_ref() {
+        write!(out, "{separator}{name}")?;
+        separator = "|";
+    }
+    let rest = names.remaining().bits();
+    if rest != F::Bits::EMPTY {
+        write!(out, "{separator}{rest:#x}")?;
+    } else if separator.is_empty() {
+        out.write_char('0')?;
+    }
+    Ok(())
+}
+
+macro_rules! flag_arguments {
+    ($($type:ty as $bits:ty,)*) => {
+        $(impl Argument for $type {
+            #[inline(always)]
+            fn decode(word: u64) -> Self {
+                Self::from_bits_retain(word as $bits)
+            }
+
+            fn render(what: &Rendering<'_>, out: &mut dyn Write) -> fmt::Result {
+                render_flags(Self::decode(what.word()), None, out)
+            }
+        })*
+    };
+}
+
+flag_arguments! {
+    AccessFlags as u32,
+    AtFlags as u32,
+    MapFlags as u32,
+}
+
+impl Argument for Prot {
+    #[inline(always)]
+    fn decode(word: u64) -> Self {
+        Self::from_bits_retain(word as u32)
+    }
+
+    fn render(what: &Rendering<'_>, out: &mut dyn Write) -> fmt::Result {
+        match Self::decode(what.word()) {
+            none if none.is_empty() => out.write_str("PROT_NONE"),
+            some => render_flags(some, None, out),
+        }
+    }
+}
+
+impl Argument for OpenFlags {
+    #[inline(always)]
+    fn decode(word: u64) -> Self {
+        Self::from_bits_retain(word as u32)
+    }
+
+    fn render(what: &Rendering<'_>, out: &mut dyn Write) -> fmt::Result {
+        let flags = Self::decode(what.word());
+        let mode = flags.access_mode();
+        render_flags(flags.difference(OpenFlags::from_bits_retain(3)), mode.name().or(Some("O_ACCMODE")), out)
+    }
+}
+
+impl Argument for Mode {
+    #[inline(always)]
+    fn decode(word: u64) -> Self {
+        Self::from_bits_retain(word as u16)
+    }
+
+    fn render(what: &Rendering<'_>, out: &mut dyn Write) -> fmt::Result {
+        write!(out, "{:#05o}", what.word() as u16)
+    }
+}
+
+macro_rules! number_arguments {
+    ($($type:ty as $number:ty,)*) => {
+        $(impl Argument for $type {
+            #[inline(always)]
+            fn decode(word: u64) -> Self {
+                Self::new(word as $number)
+            }
+
+            fn render(what: &Rendering<'_>, out: &mut dyn Write) -> fmt::Result {
+                let number = what.word() as $number;
+                match Self::new(number).name() {
+                    Some(name) => out.write_str(name),
+                    None => write!(out, "{number}"),
+                }
+            }
+        })*
+    };
+}
+
+number_arguments! {
+    Advice as i32,
+    FcntlCommand as i32,
+    InfoStyle as u32,
+    RlimitResource as i32,
+    Signal as i32,
+    SigprocmaskHow as i32,
+    Whence as i32,
+}
