@@ -1,0 +1,113 @@
+//! What stands behind `/dev/mach`: Darling's kernel module, or anything else that serves its calls.
+//!
+//! # Safety
+//! The blocks make `openat`, `ioctl` and `close` with arguments of their prototypes. The module reads and writes the
+//! structure of the trap, which the caller passes with its full size.
+#![allow(unsafe_code)]
+
+use crate::Linux;
+use core::fmt;
+use xnu_abi::linux::{Errno, Sysno};
+use xnu_abi::lkm::{API_VERSION, DEVICE, Trap};
+use xnu_core::{Arg, Kernel, Lkm, TrapArg};
+
+/// An open `/dev/mach`. Closed when dropped.
+#[derive(Debug)]
+pub struct Device {
+    linux: Linux,
+    fd: i32,
+}
+
+/// Why there is no [`Device`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DeviceError {
+    /// It could not be opened.
+    Open(Errno),
+    /// It answered the version call with an error.
+    Version(Errno),
+    /// It speaks another version of the interface.
+    Unknown(isize),
+}
+
+impl fmt::Display for DeviceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DeviceError::Open(Errno::ENOENT | Errno::ENXIO | Errno::ENODEV) => {
+                f.write_str("/dev/mach: no such device: load Darling's kernel module, or do without it")
+            }
+            DeviceError::Open(Errno::EACCES | Errno::EPERM) => {
+                f.write_str("/dev/mach: permission denied: give your user access to the device")
+            }
+            DeviceError::Open(error) => write!(f, "/dev/mach: cannot be opened: {error}"),
+            DeviceError::Version(error) => {
+                write!(f, "/dev/mach: is not Darling's device: it answers {error} when asked for its version")
+            }
+            DeviceError::Unknown(version) => write!(
+                f,
+                "/dev/mach: speaks version {version} of the interface, this program speaks {API_VERSION}: \
+                 install the module of that version"
+            ),
+        }
+    }
+}
+
+impl core::error::Error for DeviceError {}
+
+const AT_FDCWD: usize = -100isize as usize;
+const O_RDWR: usize = 2;
+const O_CLOEXEC: usize = 0o2000000;
+
+impl Device {
+    /// Opens the device and compares the version of its interface.
+    pub fn open() -> Result<Device, DeviceError> {
+        let linux = Linux::new();
+        let path = Arg::In(DEVICE.to_bytes_with_nul());
+        let mut args = [Arg::Val(AT_FDCWD), path, Arg::Val(O_RDWR | O_CLOEXEC), Arg::Val(0)];
+        // SAFETY: the path ends with a NUL.
+        let fd = unsafe { linux.syscall(Sysno::Openat, &mut args) }.map_err(DeviceError::Open)?;
+        let device = Device { linux, fd: fd as i32 };
+        match device.call_raw(Trap::GetApiVersion, TrapArg::None) {
+            Ok(version) if version == API_VERSION as isize => Ok(device),
+            Ok(version) => Err(DeviceError::Unknown(version)),
+            Err(error) => Err(DeviceError::Version(error)),
+        }
+    }
+
+    /// The descriptor (`mach_driver_get_fd`).
+    pub fn fd(&self) -> i32 {
+        self.fd
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        // SAFETY: the descriptor is ours and is not used again.
+        let _ = unsafe { self.linux.syscall(Sysno::Close, &mut [Arg::Val(self.fd as usize)]) };
+    }
+}
+
+impl Lkm for Device {
+    fn call_raw(&self, trap: Trap, arg: TrapArg<'_>) -> Result<isize, Errno> {
+        let argument = match arg {
+            TrapArg::None => Arg::Val(0),
+            TrapArg::Value(value) => Arg::Val(value),
+            TrapArg::Struct(bytes) => Arg::Out(bytes),
+            TrapArg::User(address) => Arg::User(address),
+        };
+        let mut args = [Arg::Val(self.fd as usize), Arg::Val(trap.number() as usize), argument];
+        // SAFETY: the argument is the trap's own, in the shape that its API defines.
+        let result = unsafe { self.linux.syscall(Sysno::Ioctl, &mut args) }?;
+        // The upper half of an ioctl's result is unspecified here.
+        Ok(result as i32 as isize)
+    }
+}
+
+/// Nothing serves Mach calls: every trap is `ENODEV`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct NoLkm;
+
+impl Lkm for NoLkm {
+    fn call_raw(&self, _: Trap, _: TrapArg<'_>) -> Result<isize, Errno> {
+        Err(Errno::ENODEV)
+    }
+}

@@ -1,0 +1,179 @@
+//! Copies to and from the guest that survive bad addresses.
+//!
+//! # Safety
+//! The assembly copies between a slice of ours and an address that may be anything. Its instructions lie between two
+//! labels; the fault handler sends a fault there to a landing pad ([`recover`]), so a bad address ends the copy and
+//! nothing else. It runs only after [`crate::Linux::handle_faults`] was told that there is such a handler. Callers
+//! pass our side as a slice, so its pointer and length are good.
+#![allow(unsafe_code)]
+
+use crate::Linux;
+use xnu_abi::linux::Sysno;
+use xnu_core::{Arg, Fault, Kernel, UserAddr};
+
+#[cfg(target_arch = "x86_64")]
+core::arch::global_asm!(
+    ".pushsection .text.xnu_user_copy,\"ax\",@progbits",
+    ".globl xnu_user_copy",
+    ".globl xnu_user_copy_end",
+    ".globl xnu_user_copy_fault",
+    ".p2align 5",
+    // rdi = to, rsi = from, rdx = length; answers 0, or 1 after a fault. Overlapping moves of 16 and 8 bytes up to
+    // 32, moves of 32 at a time up to 512, then the string instruction, which is fastest from there.
+    "xnu_user_copy:",
+    "cmp rdx, 16",
+    "jb 3f",
+    "cmp rdx, 32",
+    "ja 5f",
+    "movups xmm0, [rsi]",
+    "movups xmm1, [rsi + rdx - 16]",
+    "movups [rdi], xmm0",
+    "movups [rdi + rdx - 16], xmm1",
+    "xor eax, eax",
+    "ret",
+    "3:",
+    "cmp rdx, 8",
+    "jb 4f",
+    "mov rcx, [rsi]",
+    "mov r8, [rsi + rdx - 8]",
+    "mov [rdi], rcx",
+    "mov [rdi + rdx - 8], r8",
+    "xor eax, eax",
+    "ret",
+    "4:",
+    "mov rcx, rdx",
+    "rep movsb",
+    "xor eax, eax",
+    "ret",
+    "5:",
+    "cmp rdx, 512",
+    "ja 7f",
+    "lea r8, [rsi + rdx - 32]",
+    "lea r9, [rdi + rdx - 32]",
+    "movups xmm2, [r8]",
+    "movups xmm3, [r8 + 16]",
+    "6:",
+    "movups xmm0, [rsi]",
+    "movups xmm1, [rsi + 16]",
+    "movups [rdi], xmm0",
+    "movups [rdi + 16], xmm1",
+    "add rsi, 32",
+    "add rdi, 32",
+    "cmp rsi, r8",
+    "jb 6b",
+    "movups [r9], xmm2",
+    "movups [r9 + 16], xmm3",
+    "xor eax, eax",
+    "ret",
+    "7:",
+    "mov rcx, rdx",
+    "rep movsb",
+    "xor eax, eax",
+    "ret",
+    "xnu_user_copy_end:",
+    "xnu_user_copy_fault:",
+    "mov eax, 1",
+    "ret",
+    ".popsection",
+);
+
+#[cfg(target_arch = "x86_64")]
+unsafe extern "sysv64" {
+    fn xnu_user_copy(to: u64, from: u64, length: usize) -> u64;
+    static xnu_user_copy_end: u8;
+    static xnu_user_copy_fault: u8;
+}
+
+/// Where a thread that faulted at `rip` goes on, if the fault was a copy's.
+///
+/// For the handler of `SIGSEGV` and `SIGBUS`: put the answer into the interrupted rip and return. Nothing else of the
+/// interrupted state needs a change.
+#[cfg(target_arch = "x86_64")]
+pub fn recover(rip: u64) -> Option<u64> {
+    let (end, fault) = (&raw const xnu_user_copy_end as u64, &raw const xnu_user_copy_fault as u64);
+    (rip >= xnu_user_copy as *const () as u64 && rip < end).then_some(fault)
+}
+
+/// No copy can fault on this architecture: Linux makes them all.
+#[cfg(not(target_arch = "x86_64"))]
+pub fn recover(_: u64) -> Option<u64> {
+    None
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline]
+pub(crate) fn copy_in(from: UserAddr, to: &mut [u8]) -> Result<(), Fault> {
+    if to.is_empty() {
+        return Ok(());
+    }
+    // SAFETY: `to` is writable for its length; a bad `from` is caught (see the module).
+    match unsafe { xnu_user_copy(to.as_mut_ptr() as u64, from.get(), to.len()) } {
+        0 => Ok(()),
+        _ => Err(Fault),
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline]
+pub(crate) fn copy_out(to: UserAddr, from: &[u8]) -> Result<(), Fault> {
+    if from.is_empty() {
+        return Ok(());
+    }
+    // SAFETY: `from` is readable for its length; a bad `to` is caught (see the module). What is written there is the
+    // guest's own memory, at its request.
+    match unsafe { xnu_user_copy(to.get(), from.as_ptr() as u64, from.len()) } {
+        0 => Ok(()),
+        _ => Err(Fault),
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) fn copy_in(from: UserAddr, to: &mut [u8]) -> Result<(), Fault> {
+    copy_in_by_kernel(&Linux::new(), from, to)
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) fn copy_out(to: UserAddr, from: &[u8]) -> Result<(), Fault> {
+    copy_out_by_kernel(&Linux::new(), to, from)
+}
+
+/// `struct iovec`, for the two calls below.
+fn iovec(address: u64, length: usize) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    let (base, size) = bytes.split_at_mut(8);
+    base.copy_from_slice(&address.to_ne_bytes());
+    size.copy_from_slice(&(length as u64).to_ne_bytes());
+    bytes
+}
+
+/// `process_vm_readv` on the process itself: slow, needs no handler.
+#[cold]
+pub(crate) fn copy_in_by_kernel(kernel: &Linux, from: UserAddr, to: &mut [u8]) -> Result<(), Fault> {
+    let ours = iovec(to.as_mut_ptr() as u64, to.len());
+    by_kernel(kernel, Sysno::ProcessVmReadv, &ours, &iovec(from.get(), to.len()), to.len())
+}
+
+/// `process_vm_writev` on the process itself.
+#[cold]
+pub(crate) fn copy_out_by_kernel(kernel: &Linux, to: UserAddr, from: &[u8]) -> Result<(), Fault> {
+    let ours = iovec(from.as_ptr() as u64, from.len());
+    by_kernel(kernel, Sysno::ProcessVmWritev, &ours, &iovec(to.get(), from.len()), from.len())
+}
+
+fn by_kernel(
+    kernel: &Linux,
+    call: Sysno,
+    ours: &[u8; 16],
+    guests: &[u8; 16],
+    length: usize,
+) -> Result<(), Fault> {
+    // SAFETY: neither call touches our memory.
+    let pid = unsafe { kernel.syscall(Sysno::Getpid, &mut []) }.map_err(|_| Fault)?;
+    let mut args =
+        [Arg::Val(pid), Arg::In(ours), Arg::Val(1), Arg::In(guests), Arg::Val(1), Arg::Val(0)];
+    // SAFETY: `ours` names a slice that the caller of this module borrowed for as long, and in the right direction.
+    match unsafe { kernel.syscall(call, &mut args) } {
+        Ok(copied) if copied == length => Ok(()),
+        _ => Err(Fault),
+    }
+}
