@@ -131,13 +131,12 @@ impl Builder {
     fn link(&self, guest: &Guest, source: &Path, elf: &Path) -> Result<()> {
         let script = elf.with_extension("ld");
         fs::write(&script, link_script(guest.base))?;
-        let model = if guest.pie { "pie" } else { "static" };
-        // Not the code model that assumes the lower 2 GiB, where the base is above them.
-        let code = if !guest.pie && guest.base > 1 << 31 { "large" } else { "small" };
+        // Static code needs addresses in the lower 2 GiB; above, even what never moves is position-independent.
+        let model = if guest.pie || guest.base >= 1 << 31 { "pie" } else { "static" };
         let status = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
             .args(["--edition", "2024", "--crate-type", "bin", "--target", "x86_64-unknown-linux-gnu"])
             .args(["-O", "-C", "panic=abort", "-C", "target-feature=+crt-static", "-C", "strip=none"])
-            .args(["-C", &format!("relocation-model={model}"), "-C", &format!("code-model={code}")])
+            .args(["-C", &format!("relocation-model={model}")])
             .args(["-C", "link-arg=-nostartfiles", "-C", "link-arg=-nostdlib"])
             .arg("-C")
             .arg(format!("link-arg=-Wl,-T,{},--build-id=none,-z,max-page-size=4096", script.display()))
