@@ -53,7 +53,7 @@ fn absolute_time_ns() -> u64 {
                 out("rax") tsc, out("rdx") _, options(nomem, nostack));
         }
         let ticks = tsc.wrapping_sub(field(TSC_BASE)) << (field::<u32>(SHIFT) & 31);
-        let scaled = (u128::from(ticks) * u128::from(field::<u32>(SCALE)) >> 32) as u64;
+        let scaled = ((u128::from(ticks) * u128::from(field::<u32>(SCALE))) >> 32) as u64;
         let ns = scaled.wrapping_add(field(NS_BASE));
         fence(Ordering::Acquire);
         if field::<u32>(GENERATION) == generation {
@@ -95,7 +95,7 @@ fn main(_: &Args) -> i32 {
     let memory: u64 = field(MEMORY_SIZE);
     let line: u16 = field(CACHE_LINE);
     println!("memory {memory} cache line {line} family {:#x}", field::<u32>(CPU_FAMILY));
-    ensure!(5, memory >= 1 << 20 && memory % 4096 == 0, "memory size {memory}");
+    ensure!(5, memory >= 1 << 20 && memory.is_multiple_of(4096), "memory size {memory}");
     ensure!(6, line.is_power_of_two() && line >= 16, "cache line {line}");
     let (kernel, user): (u8, u8) = (field(KERNEL_PAGE_SHIFT), field(USER_PAGE_SHIFT));
     println!("page shifts {kernel} {user}");

@@ -17,10 +17,13 @@ const FCNTL: u64 = 92;
 const F_GETFD: u64 = 1;
 const STAT64: u64 = 338;
 
+/// A call on a descriptor, with the address of a byte.
+type Probe = fn(u64, u64) -> SysResult;
+
 fn main(args: &Args) -> i32 {
     let inherited = |fd: u64| args.argv.skip(1).filter_map(|arg| number(text(arg))).any(|given| given == fd);
     let byte = b"x".as_ptr() as u64;
-    let probes: [(&str, fn(u64, u64) -> SysResult); 4] = [
+    let probes: [(&str, Probe); 4] = [
         ("fcntl", |fd, _| bsd(FCNTL, [fd, F_GETFD, 0])),
         ("write", |fd, byte| bsd(nr::WRITE, [fd, byte, 0])),
         ("dup", |fd, _| bsd(DUP, [fd])),

@@ -38,6 +38,9 @@ unsafe extern "C" fn call_on(_stack: u64, _number: u64, _args: *const [u64; 6]) 
     )
 }
 
+/// Name, number, arguments, and whether a result is right.
+type Call = (&'static str, u64, [u64; 6], fn(i64) -> bool);
+
 fn main(_: &Args) -> i32 {
     let guard = map_pages(2, PROT_RW);
     let bottom = guard + PAGE;
@@ -48,7 +51,7 @@ fn main(_: &Args) -> i32 {
     let path = c"/".as_ptr() as u64;
     let message = b"written on a small stack\n";
     let ok = |result: i64| result >= 0;
-    let calls: [(&str, u64, [u64; 6], fn(i64) -> bool); 8] = [
+    let calls: [Call; 8] = [
         ("getppid", nr::GETPPID, [0; 6], |r| r > 0),
         ("close", nr::CLOSE, [u64::MAX, 0, 0, 0, 0, 0], |r| r == -(EBADF as i64)),
         ("gettimeofday", nr::GETTIMEOFDAY, [out, 0, 0, 0, 0, 0], ok),

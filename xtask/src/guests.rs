@@ -142,8 +142,6 @@ impl Builder {
             .arg(format!("link-arg=-Wl,-T,{},--build-id=none,-z,max-page-size=4096", script.display()))
             .arg("-o")
             .args([elf, source])
-            // Flags meant for the project's own crates.
-            .env_remove("RUSTFLAGS")
             .status()?;
         if status.success() { Ok(()) } else { Err(format!("rustc: {status}").into()) }
     }
