@@ -1,1 +1,2 @@
-//! Holds no code: the tests are in `tests/tests`, one file per subject.
+//! Equipment of the tests, which are in `tests/tests`, one file per subject.
+pub mod guests;

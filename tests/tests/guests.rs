@@ -1,0 +1,204 @@
+//! Each guest program under the runner. A guest checks itself and says what is wrong, by its exit code too; here
+//! stands what only the outside can see.
+
+use std::fs;
+use std::path::Path;
+use xnu_tests::guests::{Finished, Scratch, guest, inherited_descriptors, run, run_guest};
+
+/// Ran to its end without a complaint.
+#[track_caller]
+fn succeeds(finished: &Finished) {
+    assert_eq!(finished.code, Some(0), "{finished:#?}");
+    assert!(!finished.stdout.contains("wrong:"), "{finished:#?}");
+}
+
+#[track_caller]
+fn says(name: &str, args: &[&str], code: i32, stdout: &str) {
+    let finished = run_guest(name, args);
+    assert_eq!((finished.code, finished.stdout.as_str()), (Some(code), stdout), "{finished:#?}");
+}
+
+#[test]
+fn exit_code_and_output_are_the_guests() {
+    says("hello", &[], 0, "hello from XNU\n");
+    says("hello", &["3"], 3, "hello from XNU\n");
+    says("hello", &["255"], 255, "hello from XNU\n");
+}
+
+#[test]
+fn program_that_does_nothing_succeeds_silently() {
+    assert_eq!(
+        run_guest("start", &[]),
+        Finished { code: Some(0), stdout: String::new(), stderr: String::new() }
+    );
+}
+
+#[test]
+fn text_runs_where_it_is_linked() {
+    says("text_low", &["4"], 4, "hello from XNU\n");
+    says("text_high", &["5"], 5, "hello from XNU\n");
+}
+
+#[test]
+fn universal_file_runs_its_x86_64_slice() {
+    says("hello_universal", &["6"], 6, "hello from XNU\n");
+}
+
+#[test]
+fn position_independent_program_runs() {
+    says("hello_pie", &["7"], 7, "hello from XNU\n");
+}
+
+#[test]
+fn arguments_environment_and_apple_strings_arrive() {
+    let finished = run_guest("args", &["one", "", "two words"]);
+    succeeds(&finished);
+    let path = guest("args");
+    let path = path.to_str().expect("a path in UTF-8");
+    let lines: Vec<_> = finished.stdout.lines().collect();
+    let argv0 = format!("argv[0] {path}");
+    assert_eq!(
+        lines[..6],
+        ["argc 4", &argv0, "argv[1] one", "argv[2] ", "argv[3] two words", "envp[0] PATH=/bin"]
+    );
+    assert!(lines[6].starts_with("apple[0] executable_path="), "{finished:#?}");
+    assert!(lines[6].ends_with("/args"), "{finished:#?}");
+    for name in ["stack_guard=", "malloc_entropy=", "ptr_munge=", "main_stack="] {
+        assert!(lines[6..].iter().any(|line| line.contains(name)), "no {name} in {finished:#?}");
+    }
+}
+
+#[test]
+fn random_apple_strings_differ_between_runs() {
+    let random = || {
+        let finished = run_guest("args", &[]);
+        let line = |name: &str| finished.stdout.lines().find(|line| line.contains(name)).map(str::to_string);
+        ["stack_guard=", "malloc_entropy=", "ptr_munge="].map(line)
+    };
+    for (first, second) in random().into_iter().zip(random()) {
+        assert!(first.is_some());
+        assert_ne!(first, second);
+    }
+}
+
+#[test]
+fn commpage_identifies_itself_and_its_clock_runs() {
+    let finished = run_guest("commpage", &[]);
+    succeeds(&finished);
+    assert!(finished.stdout.contains("clock near gettimeofday true"), "{finished:#?}");
+}
+
+#[test]
+fn registers_survive_system_calls() {
+    succeeds(&run_guest("registers", &[]));
+}
+
+#[test]
+fn red_zone_survives_system_calls() {
+    says("redzone", &[], 0, "red zone kept\n");
+}
+
+#[test]
+fn system_calls_need_no_room_on_the_stack() {
+    let finished = run_guest("small_stack", &[]);
+    succeeds(&finished);
+    assert_eq!(finished.stdout.matches("written on a small stack\n").count(), 7, "{finished:#?}");
+}
+
+#[test]
+fn bad_pointers_are_efault() {
+    let scratch = Scratch::new().expect("a scratch directory");
+    let directory = scratch.path().to_str().expect("a path in UTF-8");
+    succeeds(&run_guest("bad_pointers", &[directory]));
+    let left = fs::read_dir(scratch.path()).expect("the scratch directory").count();
+    assert_eq!(left, 0, "files left behind");
+}
+
+#[test]
+fn descriptors_of_the_runner_are_out_of_reach() {
+    let inherited = inherited_descriptors().expect("/proc");
+    let inherited: Vec<_> = inherited.iter().map(String::as_str).collect();
+    let finished = run_guest("descriptors", &inherited);
+    succeeds(&finished);
+    assert!(finished.stdout.contains("reachable 0\n"), "{finished:#?}");
+}
+
+#[test]
+fn unknown_numbers_are_survived_and_stay_off_stdout() {
+    let finished = run_guest("unknown", &[]);
+    succeeds(&finished);
+    assert!(
+        finished.stdout.starts_with("SIGSYS ignored\nBSD 9999: Err(4e)\nBSD 63: Err(4e)\n"),
+        "{finished:#?}"
+    );
+    assert!(finished.stdout.ends_with("still here\n"), "{finished:#?}");
+    assert_eq!(finished.stdout.lines().count(), 16, "{finished:#?}");
+}
+
+#[test]
+fn many_system_calls_from_one_site() {
+    for name in ["spin_getppid", "spin_getppid_modern"] {
+        says(name, &["100000"], 0, "");
+    }
+}
+
+#[test]
+fn mappings_follow_mmap_2() {
+    let scratch = Scratch::new().expect("a scratch directory");
+    let file = scratch.path().join("file");
+    fs::write(&file, "sixty-four bytes at most are compared").expect("a file");
+    let path = file.to_str().expect("a path in UTF-8");
+    let finished = run_guest("mmap", &[path]);
+    succeeds(&finished);
+    assert!(finished.stdout.contains("file ok\n"), "{finished:#?}");
+    assert_eq!(fs::read(&file).expect("the file"), b"sixty-four bytes at most are compared");
+}
+
+/// The places where call sites may be led to (0x1000000 × class), and the last pages of the address space:
+/// whatever lies there, the guest goes on.
+#[test]
+fn fixed_mappings_cannot_replace_the_runner() {
+    let own = guest("mmap");
+    let own = own.to_str().expect("a path in UTF-8");
+    let addresses = ["0x2000000", "0x3000000", "0x7fffffdff000", "0x7ffffffff000", "0xffffffffff600000"];
+    let finished = run_guest("mmap", &[&[own], &addresses[..]].concat());
+    succeeds(&finished);
+    assert!(finished.stdout.ends_with("still here\n"), "{finished:#?}");
+}
+
+#[test]
+fn signals_are_delivered_as_xnu_does() {
+    let finished = run_guest("signals", &[]);
+    succeeds(&finished);
+    assert!(finished.stdout.ends_with("interruption ok\n"), "{finished:#?}");
+}
+
+#[test]
+fn zero_fill_of_256_mib_is_there() {
+    succeeds(&run_guest("big_bss", &[]));
+}
+
+/// A prefix that holds the little dynamic linker and `program`, and a run of it there.
+fn run_dynamic(program: &str, args: &[&str]) -> Finished {
+    let prefix = Scratch::new().expect("a scratch directory");
+    let place = |name: &str, path: &Path| {
+        fs::create_dir_all(path.parent().expect("a directory")).expect("the prefix");
+        fs::copy(guest(name), path).expect("a guest in the prefix");
+    };
+    place("fake_dyld", &prefix.path().join("usr/lib/dyld"));
+    place(program, &prefix.path().join("bin").join(program));
+    let prefix = prefix.path().to_str().expect("a path in UTF-8");
+    let program = format!("/bin/{program}");
+    run([&["--prefix", prefix, &program], args].concat())
+}
+
+#[test]
+fn dynamic_program_starts_through_the_prefixs_dyld() {
+    for program in ["lc_main", "lc_main_pie"] {
+        let finished = run_dynamic(program, &["11", "x"]);
+        assert_eq!(finished.code, Some(11), "{finished:#?}");
+        assert!(finished.stdout.starts_with("dyld: main image at 0x"), "{finished:#?}");
+        assert!(finished.stdout.contains("main: argc 3\n"), "{finished:#?}");
+        assert!(finished.stdout.contains("main: argv[2] x\n"), "{finished:#?}");
+    }
+}
