@@ -1,4 +1,6 @@
 //! The commands of this project: `cargo xtask help`.
+
+mod fuzz;
 mod guests;
 
 use clap::{Parser, Subcommand};
@@ -6,7 +8,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 #[derive(Parser)]
-#[command(name = "cargo xtask", about = "The commands of this project")]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about = "The commands of this project")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -14,6 +16,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Build a fuzz target with the stable toolchain and run it
+    Fuzz(fuzz::Options),
     /// Build the programs of tests/guest as Mach-O files; prints the directory they are in
     Guests(guests::Options),
 }
@@ -22,6 +26,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Fuzz(options) => fuzz::run(&options).map_err(Into::into),
         Command::Guests(options) => guests::run(&options),
     };
     match result {
