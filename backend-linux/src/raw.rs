@@ -55,9 +55,7 @@ impl Kernel for Linux {
                 [a, b, c] => syscall3(nr, word(a), word(b), word(c)),
                 [a, b, c, d] => syscall4(nr, word(a), word(b), word(c), word(d)),
                 [a, b, c, d, e] => syscall5(nr, word(a), word(b), word(c), word(d), word(e)),
-                [a, b, c, d, e, f, ..] => {
-                    syscall6(nr, word(a), word(b), word(c), word(d), word(e), word(f))
-                }
+                [a, b, c, d, e, f, ..] => syscall6(nr, word(a), word(b), word(c), word(d), word(e), word(f)),
             }
         };
         if result < FIRST_ERROR {

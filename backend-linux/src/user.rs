@@ -169,8 +169,7 @@ fn by_kernel(
 ) -> Result<(), Fault> {
     // SAFETY: neither call touches our memory.
     let pid = unsafe { kernel.syscall(Sysno::Getpid, &mut []) }.map_err(|_| Fault)?;
-    let mut args =
-        [Arg::Val(pid), Arg::In(ours), Arg::Val(1), Arg::In(guests), Arg::Val(1), Arg::Val(0)];
+    let mut args = [Arg::Val(pid), Arg::In(ours), Arg::Val(1), Arg::In(guests), Arg::Val(1), Arg::Val(0)];
     // SAFETY: `ours` names a slice that the caller of this module borrowed for as long, and in the right direction.
     match unsafe { kernel.syscall(call, &mut args) } {
         Ok(copied) if copied == length => Ok(()),

@@ -91,6 +91,14 @@ pub fn row(class: Class, number: u32) -> Option<&'static Row> {
 }
 
 impl Undecodable {
+    /// The table whose rules the reply follows.
+    pub fn class(self) -> Option<Class> {
+        match self {
+            Undecodable::Class => None,
+            Undecodable::Stack(class) => Some(class),
+        }
+    }
+
     /// What the guest gets.
     pub fn reply(self) -> Reply {
         match self {

@@ -2,8 +2,8 @@
 
 use crate::kernel::Kernel;
 use crate::lkm::Lkm;
-use crate::reserved::Reserved;
 use crate::registers::{Registers, VectorState};
+use crate::reserved::Reserved;
 use crate::signal::{Actions, ThreadSignals};
 use crate::table::{Class, INDEX_LENGTH, Row};
 use core::sync::atomic::{AtomicU64, Ordering};

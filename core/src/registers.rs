@@ -21,8 +21,8 @@ pub const RFLAGS_FIXED: u64 = 0x202;
 pub struct VectorState(pub [u8; VectorState::LENGTH]);
 
 impl VectorState {
-    /// Legacy area and header, then AVX, opmask, ZMM_Hi256 and Hi16_ZMM, rounded up to 64.
-    pub const LENGTH: usize = 2496;
+    /// What `xsave` needs for these in its standard format, on every processor; `xsavec` needs less.
+    pub const LENGTH: usize = 2752;
     /// The components that are kept: x87, SSE, AVX, and the three of AVX-512.
     pub const COMPONENTS: u64 = 0b1110_0111;
     /// Bytes of the legacy area (`fxsave`).

@@ -10,7 +10,7 @@ use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::exec::PATH_MAX;
 
 /// Bytes of a path with its terminator.
-const CAPACITY: usize = PATH_MAX as usize;
+const CAPACITY: usize = PATH_MAX;
 
 /// A copy never runs across more than one page boundary that the string does not reach.
 const PAGE: u64 = 4096;

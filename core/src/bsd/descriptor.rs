@@ -120,11 +120,7 @@ pub fn pwritev<K: Kernel, L>(
 
 /// The vector's layout is Linux's, so Linux reads it; what XNU refuses and Linux does not is refused here: no piece at
 /// all, and lengths that add up to more than `INT_MAX` (`bsd/kern/kern_subr.c`, `uio_calculateresid_user`).
-fn check_vector<K: Kernel, L>(
-    cx: &Context<'_, K, L>,
-    iov: UserPtr<Iovec>,
-    count: u32,
-) -> SysResult<()> {
+fn check_vector<K: Kernel, L>(cx: &Context<'_, K, L>, iov: UserPtr<Iovec>, count: u32) -> SysResult<()> {
     if count == 0 || count > IOV_MAX {
         return Err(Errno::EINVAL);
     }

@@ -1,9 +1,7 @@
 //! `fcntl` (`bsd/kern/kern_descrip.c`, `sys_fcntl_nocancel`).
 
 use crate::convert::errno::ToBsd;
-use crate::convert::fcntl::{
-    flock_to_darwin, flock_to_linux, status_flags_to_darwin, status_flags_to_linux,
-};
+use crate::convert::fcntl::{flock_to_darwin, flock_to_linux, status_flags_to_darwin, status_flags_to_linux};
 use crate::kernel::Kernel;
 use crate::linux::{self, LinuxFd};
 use crate::process::Context;
@@ -52,9 +50,7 @@ pub fn fcntl<K: Kernel, L>(
         FcntlCommand::F_DUPFD_CLOEXEC => plain(command::F_DUPFD_CLOEXEC, number),
         FcntlCommand::F_GETFD => Ok(plain(command::F_GETFD, 0)? & FD_CLOEXEC),
         FcntlCommand::F_SETFD => plain(command::F_SETFD, number & i64::from(FD_CLOEXEC)),
-        FcntlCommand::F_GETFL => {
-            Ok(status_flags_to_darwin(plain(command::F_GETFL, 0)? as u32).bits() as i32)
-        }
+        FcntlCommand::F_GETFL => Ok(status_flags_to_darwin(plain(command::F_GETFL, 0)? as u32).bits() as i32),
         FcntlCommand::F_SETFL => set_status(kernel, file, OpenFlags::from_bits_retain(argument as u32)),
         FcntlCommand::F_GETOWN => plain(command::F_GETOWN, 0),
         FcntlCommand::F_SETOWN => plain(command::F_SETOWN, number),
@@ -82,12 +78,7 @@ fn set_status<K: Kernel>(kernel: &K, file: LinuxFd, wanted: OpenFlags) -> SysRes
     linux::descriptor::fcntl(kernel, file, command::F_SETFL, wanted).to_bsd()
 }
 
-fn get_lock<K: Kernel>(
-    kernel: &K,
-    file: LinuxFd,
-    command: u32,
-    lock: UserPtr<Flock>,
-) -> SysResult<i32> {
+fn get_lock<K: Kernel>(kernel: &K, file: LinuxFd, command: u32, lock: UserPtr<Flock>) -> SysResult<i32> {
     let asked = lock.read(kernel)?;
     let mut found = flock_to_linux(&asked).ok_or(Errno::EINVAL)?;
     linux::descriptor::fcntl_struct(kernel, file, command, found.as_mut_bytes()).to_bsd()?;
@@ -100,12 +91,7 @@ fn get_lock<K: Kernel>(
     Ok(0)
 }
 
-fn set_lock<K: Kernel>(
-    kernel: &K,
-    file: LinuxFd,
-    command: u32,
-    lock: UserPtr<Flock>,
-) -> SysResult<i32> {
+fn set_lock<K: Kernel>(kernel: &K, file: LinuxFd, command: u32, lock: UserPtr<Flock>) -> SysResult<i32> {
     let mut wanted = flock_to_linux(&lock.read(kernel)?).ok_or(Errno::EINVAL)?;
     linux::descriptor::fcntl_struct(kernel, file, command, wanted.as_mut_bytes()).to_bsd()
 }
@@ -119,7 +105,7 @@ fn get_path<K: Kernel>(kernel: &K, file: LinuxFd, buf: UserAddr) -> SysResult<i3
     let mut link = *b"/proc/self/fd/\0\0\0\0\0\0\0\0\0\0\0";
     let (_, digits) = link.split_at_mut(b"/proc/self/fd/".len());
     write_decimal(file.0, digits);
-    let mut path = [0; PATH_MAX as usize];
+    let mut path = [0; PATH_MAX];
     let length = linux::name::readlinkat_own(kernel, LinuxFd::CWD, &link, &mut path).to_bsd()?;
     // A target as long as the buffer may have been cut off.
     if length >= path.len() {

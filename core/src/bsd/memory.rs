@@ -31,7 +31,8 @@ fn pages(address: UserAddr, length: usize) -> Option<Range<u64>> {
 
 /// `man 2 mmap`.
 ///
-/// An offset inside a page maps that page and answers the address of the byte asked for. Where the guest may not
+/// An offset inside a page maps that page and answers the address of the byte asked for; a length of 0 maps nothing
+/// and answers 0. With `MAP_UNIX03`, which the C library always sets, both are `EINVAL`. Where the guest may not
 /// map (the runner's memory, the commpage), `MAP_FIXED` fails with `ENOMEM`, as an address outside the task's map does.
 #[allow(clippy::too_many_arguments)]
 pub fn mmap<K: Kernel, L>(
@@ -43,7 +44,11 @@ pub fn mmap<K: Kernel, L>(
     file: Fd,
     offset: i64,
 ) -> SysResult<UserAddr> {
-    if length == 0 || flags.bits() & !KNOWN_MAP_FLAGS != 0 {
+    if flags.bits() & !KNOWN_MAP_FLAGS != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let strict = flags.contains(MapFlags::MAP_UNIX03);
+    if strict && (length == 0 || !(offset as u64).is_multiple_of(PAGE)) {
         return Err(Errno::EINVAL);
     }
     let anonymous = flags.contains(MapFlags::MAP_ANON);
@@ -52,11 +57,11 @@ pub fn mmap<K: Kernel, L>(
     let offset = if anonymous { 0 } else { offset };
     let into_page = offset as u64 % PAGE;
     let offset = offset.wrapping_sub(into_page as i64);
-    let length = length.checked_add(into_page as usize).ok_or(Errno::EINVAL)?;
     let mut address = address;
     if fixed {
         address = UserAddr::new(address.get().checked_sub(into_page).ok_or(Errno::EINVAL)?);
-        let pages = pages(address, length).ok_or(Errno::EINVAL)?;
+        let reach = length.checked_add(into_page as usize).ok_or(Errno::EINVAL)?;
+        let pages = pages(address, reach).ok_or(Errno::EINVAL)?;
         if pages.start != address.get() {
             return Err(Errno::EINVAL);
         }
@@ -72,10 +77,21 @@ pub fn mmap<K: Kernel, L>(
     } else {
         check_mappable(cx, file)?
     };
+    if length == 0 {
+        return Ok(UserAddr::NULL);
+    }
+    let length = length.checked_add(into_page as usize).ok_or(Errno::EINVAL)?;
     let protection = protection_to_linux(protection);
-    let mapped =
-        linux::memory::mmap(cx.kernel(), address, length, protection, map_flags_to_linux(flags), file, offset)
-            .to_bsd()?;
+    let mapped = linux::memory::mmap(
+        cx.kernel(),
+        address,
+        length,
+        protection,
+        map_flags_to_linux(flags),
+        file,
+        offset,
+    )
+    .to_bsd()?;
     Ok(mapped.checked_add(into_page)?)
 }
 

@@ -60,12 +60,7 @@ fn check(flags: OpenFlags) -> SysResult<()> {
     Ok(())
 }
 
-fn open_resolved<K: Kernel>(
-    kernel: &K,
-    at: &Resolved,
-    wanted: OpenFlags,
-    mode: u32,
-) -> SysResult<LinuxFd> {
+fn open_resolved<K: Kernel>(kernel: &K, at: &Resolved, wanted: OpenFlags, mode: u32) -> SysResult<LinuxFd> {
     let mut linux_flags = open_flags_to_linux(wanted);
     if wanted.contains(OpenFlags::O_SYMLINK) {
         linux_flags |= flags::O_NOFOLLOW;

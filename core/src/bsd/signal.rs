@@ -27,8 +27,11 @@ pub fn sigaction<K: Kernel, L>(
     let wanted = if new.is_null() { None } else { Some(new.read(cx.kernel())?) };
     if !old.is_null() {
         let action = cx.process.actions.get(signal);
-        let answer =
-            Sigaction { sigaction_u: action.handler, sa_mask: action.mask, sa_flags: reported(signal, &action) };
+        let answer = Sigaction {
+            sigaction_u: action.handler,
+            sa_mask: action.mask,
+            sa_flags: reported(signal, &action),
+        };
         old.write(cx.kernel(), &answer)?;
     }
     if let Some(wanted) = wanted {

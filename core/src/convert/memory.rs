@@ -29,8 +29,7 @@ pub const KNOWN_MAP_FLAGS: u32 = 0x000e_ffff & !0x1_0000;
 
 /// Linux's flags for a mapping. XNU maps privately unless `MAP_SHARED` is there.
 pub fn map_flags_to_linux(from: MapFlags) -> u32 {
-    let mut to =
-        if from.contains(MapFlags::MAP_SHARED) { flags::MAP_SHARED } else { flags::MAP_PRIVATE };
+    let mut to = if from.contains(MapFlags::MAP_SHARED) { flags::MAP_SHARED } else { flags::MAP_PRIVATE };
     for (darwin, linux) in [
         (MapFlags::MAP_FIXED, flags::MAP_FIXED),
         (MapFlags::MAP_ANON, flags::MAP_ANONYMOUS),

@@ -35,10 +35,10 @@ pub fn bit(signal: Signal) -> u32 {
 pub fn mask_to_linux(mask: u32) -> u64 {
     let mut linux = 0;
     for number in 1..32i32 {
-        if mask & bit(Signal::new(number)) != 0 {
-            if let Some(signal) = to_linux(Signal::new(number)) {
-                linux |= 1u64 << signal.wrapping_sub(1);
-            }
+        if mask & bit(Signal::new(number)) != 0
+            && let Some(signal) = to_linux(Signal::new(number))
+        {
+            linux |= 1u64 << signal.wrapping_sub(1);
         }
     }
     linux

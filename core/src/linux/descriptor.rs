@@ -68,7 +68,15 @@ pub fn pwritev<K: Kernel>(
     count: usize,
     offset: i64,
 ) -> LinuxResult<usize> {
-    call!(kernel, Pwritev, file.arg(), Arg::User(iov), Arg::Val(count), Arg::Val(offset as usize), Arg::Val(0))
+    call!(
+        kernel,
+        Pwritev,
+        file.arg(),
+        Arg::User(iov),
+        Arg::Val(count),
+        Arg::Val(offset as usize),
+        Arg::Val(0)
+    )
 }
 
 /// `man 2 openat`. `path` ends with a NUL.
@@ -79,7 +87,14 @@ pub fn openat<K: Kernel>(
     flags: u32,
     mode: u32,
 ) -> LinuxResult<LinuxFd> {
-    fd(call!(kernel, Openat, directory.arg(), Arg::In(path), Arg::Val(flags as usize), Arg::Val(mode as usize)))
+    fd(call!(
+        kernel,
+        Openat,
+        directory.arg(),
+        Arg::In(path),
+        Arg::Val(flags as usize),
+        Arg::Val(mode as usize)
+    ))
 }
 
 /// `man 2 close`.

@@ -34,12 +34,7 @@ pub fn munmap<K: Kernel>(kernel: &K, address: UserAddr, length: usize) -> LinuxR
 }
 
 /// `man 2 mprotect`. The caller keeps the runner's own memory out of the range.
-pub fn mprotect<K: Kernel>(
-    kernel: &K,
-    address: UserAddr,
-    length: usize,
-    protection: u32,
-) -> LinuxResult<()> {
+pub fn mprotect<K: Kernel>(kernel: &K, address: UserAddr, length: usize, protection: u32) -> LinuxResult<()> {
     let protection = Arg::Val(protection as usize);
     unit(call!(kernel, Mprotect, Arg::Val(address.get() as usize), Arg::Val(length), protection))
 }

@@ -10,7 +10,7 @@ use crate::user::{UserAddr, UserPtr};
 use core::mem::offset_of;
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::signal::{InfoStyle, SigactionFlags, Sigaltstack, Siginfo, Ucontext64};
-use xnu_abi::darwin::thread_state::{McontextAvx64, Mcontext64, X86AvxState64, X86ExceptionState64};
+use xnu_abi::darwin::thread_state::{Mcontext64, McontextAvx64, X86AvxState64, X86ExceptionState64};
 use zerocopy::FromZeros;
 
 /// What a program on x86-64 may use below its stack pointer without moving it.
@@ -84,7 +84,8 @@ pub fn deliver<K: Kernel>(
 
     UserPtr::new(UserAddr::new(siginfo_at)).write(kernel, &siginfo(info, &thread.registers))?;
 
-    let style = if action.has(SigactionFlags::SA_SIGINFO) { InfoStyle::UC_FLAVOR } else { InfoStyle::UC_TRAD };
+    let style =
+        if action.has(SigactionFlags::SA_SIGINFO) { InfoStyle::UC_FLAVOR } else { InfoStyle::UC_TRAD };
     let registers = &mut thread.registers;
     registers.rdi = action.handler;
     registers.rsi = u64::from(style.number());
@@ -144,17 +145,17 @@ fn write_vectors<K: Kernel>(kernel: &K, mcontext_at: u64, vectors: &VectorState)
             *word = X87_INITIAL_CONTROL.to_le_bytes();
         }
     }
-    if stored & STORED_SSE == 0 {
-        if let Some(registers) = legacy.get_mut(XMM..XMM_END) {
-            registers.fill(0);
-        }
+    if stored & STORED_SSE == 0
+        && let Some(registers) = legacy.get_mut(XMM..XMM_END)
+    {
+        registers.fill(0);
     }
     kernel.copy_out(UserAddr::new(mcontext_at.wrapping_add(LEGACY)), &legacy)?;
     let mut upper = [0; VectorState::AVX_LENGTH];
-    if stored & STORED_AVX != 0 {
-        if let Some(from) = vectors.0.get(VectorState::AVX..).and_then(|rest| rest.first_chunk()) {
-            upper = *from;
-        }
+    if stored & STORED_AVX != 0
+        && let Some(from) = vectors.0.get(VectorState::AVX..).and_then(|rest| rest.first_chunk())
+    {
+        upper = *from;
     }
     kernel.copy_out(UserAddr::new(mcontext_at.wrapping_add(AVX)), &upper)
 }

@@ -62,13 +62,15 @@ struct Slot {
 }
 
 impl Slot {
-    const EMPTY: Slot = Slot {
-        sequence: AtomicU32::new(0),
-        flags: AtomicU32::new(0),
-        mask: AtomicU32::new(0),
-        handler: AtomicU64::new(SIG_DFL),
-        trampoline: AtomicU64::new(0),
-    };
+    const fn new() -> Slot {
+        Slot {
+            sequence: AtomicU32::new(0),
+            flags: AtomicU32::new(0),
+            mask: AtomicU32::new(0),
+            handler: AtomicU64::new(SIG_DFL),
+            trampoline: AtomicU64::new(0),
+        }
+    }
 
     fn load(&self) -> Action {
         loop {
@@ -116,7 +118,7 @@ impl Actions {
     /// All signals at their defaults.
     pub(crate) const fn new() -> Actions {
         Actions {
-            slots: [const { Slot::EMPTY }; 32],
+            slots: [const { Slot::new() }; 32],
             host_handler: AtomicU64::new(0),
             host_restorer: AtomicU64::new(0),
         }

@@ -192,7 +192,8 @@ fn render_c_string(kernel: &dyn Kernel, address: u64, out: &mut dyn Write) -> fm
     }
     out.write_char('"')?;
     for offset in 0..SHOWN_STRING {
-        let readable = UserAddr::new(address).checked_add(offset).and_then(|at| kernel.copy_in(at, &mut byte));
+        let readable =
+            UserAddr::new(address).checked_add(offset).and_then(|at| kernel.copy_in(at, &mut byte));
         match (readable, byte) {
             (Ok(()), [0]) => return out.write_char('"'),
             (Ok(()), [other]) => render_byte(other, out)?,

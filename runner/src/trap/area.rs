@@ -1,0 +1,185 @@
+//! A guest thread's own memory: its state, the stack that calls are served on, and the stack of signal handlers.
+//!
+//! # Safety
+//! One mapping, aligned to its size, holds all three, so that a handler finds the state from its stack pointer. The
+//! state at its start is initialised before anything can look for it and is never unmapped while the thread lives.
+#![allow(unsafe_code)]
+
+use super::Guest;
+use std::arch::x86_64::__cpuid_count;
+use std::io;
+use std::mem::offset_of;
+use std::ptr;
+use std::sync::atomic::{AtomicU32, Ordering};
+use xnu_core::Thread;
+use xnu_core::registers::VectorState;
+use xnu_core::signal::Info;
+use xnu_abi::darwin::signal::Signal;
+
+/// Size and alignment of an area.
+const AREA: usize = 0x4_0000;
+/// From the start: the state, then a page that faults.
+const STATE_END: usize = 0x4000;
+/// The stack of signal handlers: the kernel's frame with all vector registers is below 12 KiB.
+const SIGNAL_STACK: (usize, usize) = (0x5000, 0x1_5000);
+/// The stack that calls are served on, after another page that faults.
+const CALL_STACK: (usize, usize) = (0x1_6000, AREA);
+
+/// A thread of the guest.
+#[repr(C)]
+pub struct GuestThread {
+    /// What the core knows of it.
+    pub thread: Thread,
+    /// What it belongs to.
+    pub guest: &'static Guest,
+    /// The rip, cs, rflags, rsp and ss that `iretq` takes.
+    pub(super) return_frame: [u64; 5],
+    /// A fault that the guest's own instruction caused and that must be dealt with before it goes on.
+    pub(super) fault: Option<Info>,
+    /// The components of the vector state to save and load.
+    pub(super) components: u32,
+    /// Whether `xsavec` is there.
+    pub(super) compact: u8,
+    /// Whether all registers are to be loaded; else rcx and r11 are left as `syscall` leaves them.
+    pub(super) all_registers: u8,
+    /// Signals that came while the core ran, by bit.
+    pub(super) inbox: AtomicU32,
+    letters: [Info; 32],
+}
+
+impl GuestThread {
+    /// Maps an area and fills in a thread that has no registers yet.
+    pub(super) fn new(guest: &'static Guest) -> io::Result<&'static mut GuestThread> {
+        let components = components()
+            .ok_or_else(|| io::Error::other("the processor has no XSAVE, which this program needs"))?;
+        let area = map_aligned()?;
+        let mut thread = Thread::default();
+        // mxcsr is loaded even where the rest of SSE is in its initial state.
+        thread.vectors.0[MXCSR..MXCSR + 4].copy_from_slice(&MXCSR_INITIAL.to_le_bytes());
+        let state = GuestThread {
+            thread,
+            guest,
+            return_frame: [0; 5],
+            fault: None,
+            components,
+            compact: u8::from(has_xsavec()),
+            all_registers: 1,
+            inbox: AtomicU32::new(0),
+            letters: [Info::bare(Signal::new(0)); 32],
+        };
+        const { assert!(size_of::<GuestThread>() <= STATE_END) };
+        let at = area.cast::<GuestThread>();
+        // SAFETY: the mapping is ours, writable, aligned, and large enough; it is leaked on purpose.
+        unsafe {
+            at.write(state);
+            Ok(&mut *at)
+        }
+    }
+
+    /// Where the area begins.
+    fn base(&self) -> usize {
+        ptr::from_ref(self) as usize
+    }
+
+    /// The top of the stack that calls are served on.
+    pub(super) fn call_stack_top(&self) -> u64 {
+        (self.base() + CALL_STACK.1) as u64
+    }
+
+    /// Registers the area's signal stack with Linux for the calling thread.
+    pub(super) fn use_signal_stack(&self) -> io::Result<()> {
+        let stack = libc::stack_t {
+            ss_sp: (self.base() + SIGNAL_STACK.0) as *mut libc::c_void,
+            ss_flags: 0,
+            ss_size: SIGNAL_STACK.1 - SIGNAL_STACK.0,
+        };
+        // SAFETY: the stack lies in the area and is used for nothing else.
+        match unsafe { libc::sigaltstack(&raw const stack, ptr::null_mut()) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+
+    /// Puts a signal into the inbox. A signal that is there already keeps its first cause.
+    ///
+    /// Only handlers of the thread call this, and they block each other.
+    pub(super) fn post(&mut self, info: Info) {
+        let index = info.signal.number().wrapping_sub(1) as usize;
+        let Some(letter) = self.letters.get_mut(index) else { return };
+        if self.inbox.load(Ordering::Acquire) & 1 << index == 0 {
+            *letter = info;
+            self.inbox.fetch_or(1 << index, Ordering::AcqRel);
+        }
+    }
+
+    /// Moves the inbox to the core. A letter is copied before its bit is cleared, so a handler never writes what is
+    /// being read.
+    pub(super) fn collect(&mut self) {
+        loop {
+            let waiting = self.inbox.load(Ordering::Acquire);
+            if waiting == 0 {
+                return;
+            }
+            let index = waiting.trailing_zeros();
+            if let Some(letter) = self.letters.get(index as usize) {
+                self.thread.signals.note(*letter);
+            }
+            self.inbox.fetch_and(!(1 << index), Ordering::AcqRel);
+        }
+    }
+}
+
+/// The thread whose area `stack_pointer` is in.
+///
+/// # Safety
+/// The pointer must be in the signal stack or the call stack of an area, as it is in every handler of a guest thread.
+pub(super) unsafe fn thread_at(stack_pointer: usize) -> *mut GuestThread {
+    (stack_pointer & !(AREA - 1)) as *mut GuestThread
+}
+
+const MXCSR: usize = 24;
+const MXCSR_INITIAL: u32 = 0x1f80;
+
+/// Maps an area at a multiple of its size, with the pages between its parts made to fault.
+fn map_aligned() -> io::Result<*mut u8> {
+    let protection = libc::PROT_READ | libc::PROT_WRITE;
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+    // SAFETY: a new mapping twice as large; its ends outside the aligned part are unmapped, its gaps protected.
+    unsafe {
+        let wide = libc::mmap(ptr::null_mut(), AREA * 2, protection, flags, -1, 0);
+        if wide == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let start = wide as usize;
+        let aligned = start.next_multiple_of(AREA);
+        if aligned > start {
+            libc::munmap(wide, aligned - start);
+        }
+        let end = start + AREA * 2;
+        if end > aligned + AREA {
+            libc::munmap((aligned + AREA) as *mut libc::c_void, end - aligned - AREA);
+        }
+        for gap in [STATE_END, SIGNAL_STACK.1] {
+            let gap = (aligned + gap) as *mut libc::c_void;
+            if libc::mprotect(gap, 0x1000, libc::PROT_NONE) != 0 {
+                return Err(io::Error::last_os_error());
+            }
+        }
+        Ok(aligned as *mut u8)
+    }
+}
+
+/// The components that the processor and Linux have, of those that are kept; `None` without `xsave`.
+fn components() -> Option<u32> {
+    if !std::arch::is_x86_feature_detected!("xsave") {
+        return None;
+    }
+    let leaf = __cpuid_count(0xd, 0);
+    Some(leaf.eax & VectorState::COMPONENTS as u32)
+}
+
+fn has_xsavec() -> bool {
+    __cpuid_count(0xd, 1).eax & 2 != 0
+}
+
+const _: () = assert!(offset_of!(GuestThread, thread) == 0, "the vector state is aligned from the area's start");

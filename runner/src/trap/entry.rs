@@ -1,0 +1,216 @@
+//! The door between the guest and the core.
+//!
+//! # Safety
+//! The assembly is entered by changing the registers that a signal handler returns to: rdi is the thread, rsp the
+//! top of its call stack, the vector registers are still the guest's. It saves those, calls Rust, loads everything
+//! from the thread and jumps. Between `xnu_trap_exit` and `xnu_trap_exit_end` it reads the thread and changes
+//! nothing in it but the `iretq` frame, so a handler may send it back to `xnu_trap_leave` from anywhere there.
+#![allow(unsafe_code)]
+
+use super::area::GuestThread;
+use super::serve::{leave, serve};
+use std::arch::{asm, global_asm};
+use std::convert::Infallible;
+use std::io;
+use std::mem::offset_of;
+use std::ops::Range;
+
+global_asm!(
+    ".globl xnu_trap_call",
+    ".globl xnu_trap_interrupt",
+    ".globl xnu_trap_leave",
+    ".globl xnu_trap_exit",
+    ".globl xnu_trap_exit_end",
+    ".globl xnu_trap_restorer",
+    ".p2align 4",
+    // The guest made a call.
+    "xnu_trap_call:",
+    "mov r12, rdi",
+    "mov eax, [rdi + {components}]",
+    "xor edx, edx",
+    "cmp byte ptr [rdi + {compact}], 0",
+    "je 2f",
+    "xsavec64 [rdi + {vectors}]",
+    "1:",
+    "call {serve}",
+    "jmp 5f",
+    "2:",
+    "xsave64 [rdi + {vectors}]",
+    "jmp 1b",
+    // A signal found the guest running.
+    "xnu_trap_interrupt:",
+    "mov r12, rdi",
+    "mov eax, [rdi + {components}]",
+    "xor edx, edx",
+    "cmp byte ptr [rdi + {compact}], 0",
+    "je 4f",
+    "xsavec64 [rdi + {vectors}]",
+    "jmp 5f",
+    "4:",
+    "xsave64 [rdi + {vectors}]",
+    "jmp 5f",
+    "xnu_trap_leave:",
+    "mov r12, rdi",
+    "5:",
+    "mov rdi, r12",
+    "call {leave}",
+    "mov rdi, r12",
+    "xnu_trap_exit:",
+    "cmp dword ptr [rdi + {inbox}], 0",
+    "jne xnu_trap_leave",
+    "mov eax, [rdi + {components}]",
+    "xor edx, edx",
+    "xrstor64 [rdi + {vectors}]",
+    "mov rbx, [rdi + {rbx}]",
+    "mov rbp, [rdi + {rbp}]",
+    "mov rsi, [rdi + {rsi}]",
+    "mov rdx, [rdi + {rdx}]",
+    "mov r8, [rdi + {r8}]",
+    "mov r9, [rdi + {r9}]",
+    "mov r10, [rdi + {r10}]",
+    "mov r12, [rdi + {r12}]",
+    "mov r13, [rdi + {r13}]",
+    "mov r14, [rdi + {r14}]",
+    "mov r15, [rdi + {r15}]",
+    "mov rcx, [rdi + {rip}]",
+    "mov r11, [rdi + {rflags}]",
+    "cmp byte ptr [rdi + {all_registers}], 0",
+    "jne 6f",
+    "mov rax, [rdi + {rax}]",
+    "push r11",
+    "popfq",
+    "mov rsp, [rdi + {rsp}]",
+    "mov rdi, [rdi + {rdi}]",
+    "jmp rcx",
+    "6:",
+    "mov [rdi + {frame}], rcx",
+    "mov qword ptr [rdi + {frame} + 8], 0x33",
+    "mov [rdi + {frame} + 16], r11",
+    "mov rax, [rdi + {rsp}]",
+    "mov [rdi + {frame} + 24], rax",
+    "mov qword ptr [rdi + {frame} + 32], 0x2b",
+    "mov rax, [rdi + {rax}]",
+    "mov rcx, [rdi + {rcx}]",
+    "mov r11, [rdi + {r11}]",
+    "lea rsp, [rdi + {frame}]",
+    "mov rdi, [rdi + {rdi}]",
+    "iretq",
+    "xnu_trap_exit_end:",
+    "ud2",
+    // What Linux's signal frames return to: rt_sigreturn.
+    "xnu_trap_restorer:",
+    "mov eax, 15",
+    "syscall",
+    "ud2",
+    components = const offset_of!(GuestThread, components),
+    compact = const offset_of!(GuestThread, compact),
+    vectors = const offset_of!(GuestThread, thread.vectors),
+    inbox = const offset_of!(GuestThread, inbox),
+    all_registers = const offset_of!(GuestThread, all_registers),
+    frame = const offset_of!(GuestThread, return_frame),
+    rax = const offset_of!(GuestThread, thread.registers.rax),
+    rbx = const offset_of!(GuestThread, thread.registers.rbx),
+    rcx = const offset_of!(GuestThread, thread.registers.rcx),
+    rdx = const offset_of!(GuestThread, thread.registers.rdx),
+    rdi = const offset_of!(GuestThread, thread.registers.rdi),
+    rsi = const offset_of!(GuestThread, thread.registers.rsi),
+    rbp = const offset_of!(GuestThread, thread.registers.rbp),
+    rsp = const offset_of!(GuestThread, thread.registers.rsp),
+    r8 = const offset_of!(GuestThread, thread.registers.r8),
+    r9 = const offset_of!(GuestThread, thread.registers.r9),
+    r10 = const offset_of!(GuestThread, thread.registers.r10),
+    r11 = const offset_of!(GuestThread, thread.registers.r11),
+    r12 = const offset_of!(GuestThread, thread.registers.r12),
+    r13 = const offset_of!(GuestThread, thread.registers.r13),
+    r14 = const offset_of!(GuestThread, thread.registers.r14),
+    r15 = const offset_of!(GuestThread, thread.registers.r15),
+    rip = const offset_of!(GuestThread, thread.registers.rip),
+    rflags = const offset_of!(GuestThread, thread.registers.rflags),
+    serve = sym serve,
+    leave = sym leave,
+);
+
+unsafe extern "C" {
+    fn xnu_trap_call();
+    fn xnu_trap_interrupt();
+    fn xnu_trap_leave();
+    fn xnu_trap_exit();
+    fn xnu_trap_exit_end();
+    fn xnu_trap_restorer();
+    // The linker's: the beginning of the image and the end of its text.
+    static __executable_start: u8;
+    static etext: u8;
+}
+
+/// Where a handler resumes a thread.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Resume {
+    /// To serve the call that the guest made.
+    Call,
+    /// To deliver what is in the inbox, or the fault.
+    Interrupt,
+    /// To the beginning of the way out, with the guest's registers already in the thread.
+    Leave,
+}
+
+impl Resume {
+    /// The address to put into rip.
+    pub(super) fn address(self) -> u64 {
+        let function = match self {
+            Resume::Call => xnu_trap_call as *const (),
+            Resume::Interrupt => xnu_trap_interrupt as *const (),
+            Resume::Leave => xnu_trap_leave as *const (),
+        };
+        function as u64
+    }
+}
+
+/// The addresses of the way out: from the look at the inbox to the jump to the guest.
+pub(super) fn way_out() -> Range<u64> {
+    xnu_trap_exit as *const () as u64..xnu_trap_exit_end as *const () as u64
+}
+
+/// What Linux's signal frames return through.
+pub(super) fn restorer() -> u64 {
+    xnu_trap_restorer as *const () as u64
+}
+
+/// The runner's text. The program is linked statically, so this is all of it.
+pub(super) fn text() -> Range<u64> {
+    &raw const __executable_start as u64..&raw const etext as u64
+}
+
+/// `PR_SET_SYSCALL_USER_DISPATCH` and `PR_SYS_DISPATCH_ON`.
+const PR_SET_SYSCALL_USER_DISPATCH: i32 = 59;
+const PR_SYS_DISPATCH_ON: u64 = 1;
+
+/// From here on, calls that the thread makes from outside `text` are `SIGSYS`.
+pub(super) fn arm(text: &Range<u64>) -> io::Result<()> {
+    // SAFETY: no selector is given, so Linux writes nothing; the handler for SIGSYS is there.
+    let result = unsafe {
+        libc::prctl(
+            PR_SET_SYSCALL_USER_DISPATCH,
+            PR_SYS_DISPATCH_ON,
+            text.start,
+            text.end - text.start,
+            0u64,
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Enters the guest with the registers in the thread.
+pub(super) fn start(thread: &mut GuestThread) -> ! {
+    let _: Option<Infallible> = None;
+    // SAFETY: the thread is complete and its call stack unused; the present stack is left for good.
+    unsafe {
+        asm!(
+            "mov rsp, {stack}",
+            "jmp {leave}",
+            stack = in(reg) thread.call_stack_top(),
+            leave = sym xnu_trap_leave,
+            in("rdi") thread,
+            options(noreturn),
+        )
+    }
+}

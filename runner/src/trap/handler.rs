@@ -1,0 +1,143 @@
+//! The runner's signal handler: it decides where a thread goes on, and does nothing else.
+//!
+//! # Safety
+//! Linux calls the handler on the signal stack of the thread's area, with all signals blocked, and hands it a
+//! `siginfo_t` and a `ucontext_t` that are the handler's to change until it returns.
+#![allow(unsafe_code)]
+
+use super::GuestProcess;
+use super::area::{GuestThread, thread_at};
+use super::entry::{Resume, restorer, way_out};
+use super::siginfo::Cause;
+use libc::{
+    REG_CR2, REG_EFL, REG_ERR, REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15, REG_RAX,
+    REG_RBP, REG_RBX, REG_RCX, REG_RDI, REG_RDX, REG_RIP, REG_RSI, REG_RSP, REG_TRAPNO, siginfo_t, ucontext_t,
+};
+use xnu_abi::darwin::signal::Signal;
+use xnu_backend_linux::recover;
+use xnu_core::registers::Registers;
+use xnu_core::signal::install as install_action;
+
+/// `SYS_USER_DISPATCH`: a `SIGSYS` that Syscall User Dispatch made.
+const SYS_USER_DISPATCH: i32 = 2;
+
+/// The flags that the core's code must not inherit: trap, direction, alignment check.
+const UNWANTED_FLAGS: i64 = 0x100 | 0x400 | 0x4_0000;
+
+/// Tells the core of the handler, and Linux of it for the signals that the runner must always get.
+pub(super) fn install(process: &GuestProcess) {
+    process.actions.set_host(on_signal as *const () as u64, restorer());
+    for signal in [Signal::SIGSYS, Signal::SIGSEGV, Signal::SIGBUS] {
+        install_action(&process.kernel, &process.actions, signal);
+    }
+}
+
+unsafe extern "C" fn on_signal(number: i32, info: *mut siginfo_t, context: *mut ucontext_t) {
+    let here = 0u8;
+    // SAFETY: the handler runs on the area's signal stack, and nothing else uses the thread's state meanwhile but the
+    // code it interrupted; that is Linux's promise and the module's.
+    let (thread, info, context) = unsafe { (&mut *thread_at(&raw const here as usize), &*info, &mut *context) };
+    if number == libc::SIGSYS && info.si_code == SYS_USER_DISPATCH {
+        take_registers(thread, context);
+        return resume(thread, context, Resume::Call);
+    }
+    let rip = context.uc_mcontext.gregs[REG_RIP as usize] as u64;
+    let cause = cause(number, info, context);
+    if cause.is_fault()
+        && let Some(pad) = recover(rip)
+    {
+        context.uc_mcontext.gregs[REG_RIP as usize] = pad as i64;
+        return;
+    }
+    let Some(darwin) = cause.info() else { return };
+    let leaving = way_out().contains(&rip);
+    let in_runner = thread.guest.text.contains(&rip);
+    match (cause.is_fault(), in_runner) {
+        // Loading the guest's registers failed: what it wanted to continue with cannot be.
+        (true, true) if leaving => {
+            thread.fault = Some(darwin);
+            resume(thread, context, Resume::Leave);
+        }
+        // A fault of the runner itself: the default action ends the process where it stands.
+        (true, true) => {
+            // SAFETY: a default disposition has no handler to get wrong.
+            unsafe { libc::signal(number, libc::SIG_DFL) };
+        }
+        (true, false) => {
+            thread.fault = Some(darwin);
+            take_registers(thread, context);
+            resume(thread, context, Resume::Interrupt);
+        }
+        (false, true) => {
+            thread.post(darwin);
+            if leaving {
+                resume(thread, context, Resume::Leave);
+            }
+        }
+        (false, false) => {
+            thread.post(darwin);
+            take_registers(thread, context);
+            resume(thread, context, Resume::Interrupt);
+        }
+    }
+}
+
+/// Makes the interrupted thread go on in the core.
+fn resume(thread: &mut GuestThread, context: &mut ucontext_t, to: Resume) {
+    if to == Resume::Interrupt {
+        thread.all_registers = 1;
+    }
+    let registers = &mut context.uc_mcontext.gregs;
+    registers[REG_RIP as usize] = to.address() as i64;
+    registers[REG_RDI as usize] = std::ptr::from_mut(thread) as i64;
+    registers[REG_RSP as usize] = thread.call_stack_top() as i64;
+    registers[REG_EFL as usize] &= !UNWANTED_FLAGS;
+}
+
+/// Copies the guest's registers from the frame to the thread.
+fn take_registers(thread: &mut GuestThread, context: &ucontext_t) {
+    let from = |register: i32| context.uc_mcontext.gregs[register as usize] as u64;
+    thread.thread.registers = Registers {
+        rax: from(REG_RAX),
+        rbx: from(REG_RBX),
+        rcx: from(REG_RCX),
+        rdx: from(REG_RDX),
+        rdi: from(REG_RDI),
+        rsi: from(REG_RSI),
+        rbp: from(REG_RBP),
+        rsp: from(REG_RSP),
+        r8: from(REG_R8),
+        r9: from(REG_R9),
+        r10: from(REG_R10),
+        r11: from(REG_R11),
+        r12: from(REG_R12),
+        r13: from(REG_R13),
+        r14: from(REG_R14),
+        r15: from(REG_R15),
+        rip: from(REG_RIP),
+        rflags: from(REG_EFL),
+        cs: 0,
+        fs: 0,
+        gs: 0,
+    };
+}
+
+fn cause(number: i32, info: &siginfo_t, context: &ucontext_t) -> Cause {
+    let from = |register: i32| context.uc_mcontext.gregs[register as usize] as u64;
+    // SAFETY: these read different views of the same bytes, all of which Linux has set or zeroed.
+    let (pid, uid, status, value, address) = unsafe {
+        (info.si_pid(), info.si_uid(), info.si_status(), info.si_value().sival_ptr as u64, info.si_addr() as u64)
+    };
+    Cause {
+        signal: number,
+        code: info.si_code,
+        pid,
+        uid,
+        status,
+        value,
+        address,
+        trap: from(REG_TRAPNO) as u16,
+        error: from(REG_ERR) as u32,
+        fault_address: from(REG_CR2),
+    }
+}

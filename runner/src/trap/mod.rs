@@ -1,0 +1,87 @@
+//! Catching the guest's `syscall` instructions and signals.
+//!
+//! Syscall User Dispatch lets system calls through that are made from the runner's own text and turns all others into
+//! `SIGSYS`. The handler copies the guest's registers into its [`GuestThread`] and resumes on the runner's own stack,
+//! outside of signal context: there the call is served ([`serve`]), then ready signals are delivered, then the
+//! guest's registers are loaded again ([`entry`]). Nothing touches the guest's stack but the frames of its signals.
+//!
+//! A signal that finds the guest running takes the same road, without a call. One that finds the core running is
+//! put into the thread's inbox, which is looked at on the way out; one that finds the way out itself sends it back
+//! to its beginning. That is safe because the way out only reads the thread's registers.
+
+mod area;
+mod entry;
+mod handler;
+mod serve;
+mod siginfo;
+
+use crate::trace::Recorder;
+use std::io;
+use std::ops::Range;
+use xnu_backend_linux::{Linux, NoLkm};
+use xnu_core::Process;
+use xnu_core::registers::Registers;
+
+pub use area::GuestThread;
+
+/// The guest's process, as the runner has it.
+pub type GuestProcess = Process<Linux, NoLkm>;
+
+/// What the whole process shares. Lives as long as the guest does.
+pub struct Guest {
+    /// The core's state.
+    pub process: GuestProcess,
+    /// Where calls are traced to, if anywhere.
+    pub recorder: Option<Recorder>,
+    /// The runner's text: what may make Linux calls.
+    text: Range<u64>,
+}
+
+impl Guest {
+    /// A guest that has not started.
+    pub fn new(recorder: Option<Recorder>) -> Guest {
+        Guest { process: Process::new(Linux::new(), NoLkm), recorder, text: entry::text() }
+    }
+
+    /// Makes the calling thread the guest's first: its stacks and the runner's signal handlers.
+    ///
+    /// # Errors
+    /// There is no memory, or the processor cannot save its vector registers.
+    pub fn attach(&'static self) -> io::Result<&'static mut GuestThread> {
+        let thread = GuestThread::new(self)?;
+        thread.use_signal_stack()?;
+        handler::install(&self.process);
+        self.process.kernel.handle_faults();
+        Ok(thread)
+    }
+}
+
+/// Why the guest's calls cannot be caught.
+#[derive(Debug)]
+pub struct Refused(io::Error);
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let reason = match self.0.raw_os_error() {
+            Some(libc::EINVAL | libc::ENOSYS) => {
+                "this kernel has no Syscall User Dispatch: Linux 5.11 or later for x86-64 is needed"
+            }
+            _ => "Syscall User Dispatch is forbidden here: allow prctl 59 in the container's seccomp profile",
+        };
+        write!(f, "cannot catch system calls ({}): {reason}", self.0)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+impl GuestThread {
+    /// Starts the guest with these registers. From here on the thread is the guest's.
+    ///
+    /// # Errors
+    /// Linux refuses Syscall User Dispatch.
+    pub fn start(&mut self, registers: Registers) -> Result<std::convert::Infallible, Refused> {
+        self.thread.registers = registers;
+        entry::arm(&self.guest.text).map_err(Refused)?;
+        entry::start(self)
+    }
+}

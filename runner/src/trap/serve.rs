@@ -1,0 +1,110 @@
+//! What runs between the guest's call and its return, on the thread's call stack.
+//!
+//! # Safety
+//! The two functions are called by the assembly of [`super::entry`] with the address of the calling thread's own
+//! [`GuestThread`]. Handlers of the thread that run meanwhile touch only its inbox.
+#![allow(unsafe_code)]
+
+use super::area::GuestThread;
+use xnu_abi::darwin::signal::Signal;
+use xnu_abi::linux::KernelSigaction;
+use xnu_core::dispatch::{self, Call};
+use xnu_core::signal::{Info, KEPT, Next, deliver_next, force, install};
+use xnu_core::{Context, Reply, convert, linux};
+
+/// The trap flag: loading it must be the last thing that happens.
+const TRAP_FLAG: u64 = 0x100;
+
+/// Serves the call in the thread's registers.
+pub(super) unsafe extern "sysv64" fn serve(thread: *mut GuestThread) {
+    // SAFETY: see the module.
+    let thread = unsafe { &mut *thread };
+    let guest = thread.guest;
+    let process = &guest.process;
+    thread.all_registers = u8::from(thread.thread.registers.rflags & TRAP_FLAG != 0);
+    let (class, reply) = match Call::decode(&thread.thread.registers, &process.kernel) {
+        Ok(call) => {
+            let mut cx = Context { process, thread: &mut thread.thread };
+            let reply = match &guest.recorder {
+                None => call.dispatch(&mut cx),
+                Some(recorder) => {
+                    let entered = recorder.enter(&process.kernel, &call);
+                    let reply = call.dispatch(&mut cx);
+                    recorder.leave(process, &call, entered, &reply);
+                    reply
+                }
+            };
+            (Some(call.class), reply)
+        }
+        Err(undecodable) => {
+            let reply = undecodable.reply();
+            if let Some(recorder) = &guest.recorder {
+                recorder.undecodable(&process.kernel, &thread.thread.registers, &reply);
+            }
+            (undecodable.class(), reply)
+        }
+    };
+    if reply == Reply::Unchanged {
+        thread.all_registers = 1;
+    }
+    if dispatch::reply(class, reply, &mut thread.thread.registers) {
+        thread.thread.signals.note(Info::bare(Signal::SIGSYS));
+    }
+}
+
+/// Delivers what is ready before the guest goes on.
+pub(super) unsafe extern "sysv64" fn leave(thread: *mut GuestThread) {
+    // SAFETY: see the module.
+    let thread = unsafe { &mut *thread };
+    let process = &thread.guest.process;
+    if let Some(info) = thread.fault.take() {
+        tell(thread, &info);
+        if let Next::Default(signal) = force(&mut thread.thread, &process.actions, info) {
+            default(thread, signal);
+        }
+    }
+    loop {
+        thread.collect();
+        if !thread.thread.signals.is_deliverable() {
+            return;
+        }
+        thread.all_registers = 1;
+        match deliver_next(&mut Context { process, thread: &mut thread.thread }) {
+            Next::Go => return,
+            Next::Entered => {
+                let mask = thread.thread.signals.mask & !KEPT;
+                // The mask is the one that the core computed: Linux has nothing to refuse.
+                let _ =
+                    linux::signal::set_mask(&process.kernel, convert::signal::mask_to_linux(mask));
+            }
+            Next::Default(signal) => default(thread, signal),
+        }
+    }
+}
+
+fn tell(thread: &GuestThread, info: &Info) {
+    if let Some(recorder) = &thread.guest.recorder {
+        recorder.signal(&thread.guest.process.kernel, info);
+    }
+}
+
+/// Lets Linux do to the process what the signal does by default. Comes back where that is to stop, and to go on later.
+fn default(thread: &GuestThread, signal: Signal) {
+    const SIG_DFL: u64 = 0;
+    let process = &thread.guest.process;
+    let kernel = &process.kernel;
+    let Some(number) = convert::signal::to_linux(signal) else { return };
+    let action = KernelSigaction { handler: SIG_DFL, flags: 0, restorer: 0, mask: 0 };
+    // None of these can fail: the numbers are good and the thread is its own.
+    let _ = linux::signal::rt_sigaction(kernel, number, &action);
+    let _ = linux::signal::set_mask(kernel, 0);
+    let pid = linux::process::getpid(kernel).unwrap_or(0);
+    let tid = linux::process::gettid(kernel).unwrap_or(0);
+    let _ = linux::signal::tgkill(kernel, pid, tid, number);
+    install(kernel, &process.actions, signal);
+    let mask = thread.thread.signals.mask & !KEPT;
+    let _ = linux::signal::set_mask(kernel, convert::signal::mask_to_linux(mask));
+    if !matches!(signal, Signal::SIGTSTP | Signal::SIGTTIN | Signal::SIGTTOU | Signal::SIGSTOP) {
+        linux::process::exit_group(kernel, 128 + number);
+    }
+}
