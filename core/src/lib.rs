@@ -14,6 +14,7 @@
 
 pub mod kernel;
 pub mod lkm;
+pub mod simple;
 pub mod user;
 
 pub use kernel::{Arg, Fault, Kernel};

@@ -1,0 +1,356 @@
+//! C strings and C buffers: what a shim needs to lend raw pointers to the safe code beside this file.
+//!
+//! # Safety
+//! The C caller guarantees what C's own functions ask of it: a string is readable up to its NUL (or up to the
+//! precision), a buffer is writable up to its size (or as far as the text reaches), and neither changes under the
+//! call. Each function names the part that it relies on.
+//!
+//! The scan reads whole aligned blocks and so may look at bytes around the string, never in another page than one
+//! that holds a byte of it. The loads are assembly because no Rust load may leave its object.
+#![allow(unsafe_code)]
+
+use super::args::Args;
+use super::sink::{Sink, copy};
+use core::convert::Infallible;
+
+/// The length of a C string.
+///
+/// # Safety
+/// `string` points to bytes that end with a NUL.
+#[inline]
+pub unsafe fn strlen(string: *const u8) -> usize {
+    // SAFETY: the caller's promise; without a limit the NUL ends the scan.
+    unsafe { strnlen(string, usize::MAX) }
+}
+
+/// The length of a C string, or `limit` if there is no NUL in so many bytes.
+///
+/// # Safety
+/// `string` points to bytes that end with a NUL or are at least `limit` many.
+#[inline]
+pub unsafe fn strnlen(string: *const u8, limit: usize) -> usize {
+    if limit == 0 {
+        return 0;
+    }
+    // SAFETY: at least one byte is there, and the rest is the caller's promise.
+    unsafe { scan::nul_within(string, limit) }
+}
+
+/// The bytes of a C string, without its NUL.
+///
+/// # Safety
+/// As for [`strlen`]; the string neither moves nor changes while the result lives.
+#[inline]
+pub unsafe fn bytes<'a>(string: *const u8) -> &'a [u8] {
+    // SAFETY: so many bytes are readable, as the scan has just read them.
+    unsafe { core::slice::from_raw_parts(string, strlen(string)) }
+}
+
+/// Sixteen bytes at a time, with SSE2, which every x86-64 has.
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+mod scan {
+    use core::arch::asm;
+    use core::arch::x86_64::{__m128i, _mm_cmpeq_epi8, _mm_min_epu8, _mm_movemask_epi8, _mm_setzero_si128};
+
+    const BLOCK: usize = 16;
+
+    /// Which bytes of `block` are NUL, the first in bit 0.
+    #[inline(always)]
+    fn nuls(block: __m128i) -> u32 {
+        // SAFETY: SSE2 is part of x86-64.
+        unsafe { _mm_movemask_epi8(_mm_cmpeq_epi8(block, _mm_setzero_si128())) as u32 }
+    }
+
+    /// # Safety
+    /// `from` is a multiple of 16 in a page that can be read.
+    #[inline(always)]
+    unsafe fn load(from: *const u8) -> __m128i {
+        let block;
+        // SAFETY: an aligned load stays in its page. Assembly: bytes of other objects may be part of the block.
+        unsafe {
+            asm!("movdqa {}, [{}]", out(xmm_reg) block, in(reg) from,
+                options(pure, readonly, nostack, preserves_flags));
+        }
+        block
+    }
+
+    /// # Safety
+    /// `limit` is not 0, and `string` has a NUL or `limit` bytes.
+    #[inline]
+    pub(super) unsafe fn nul_within(string: *const u8, limit: usize) -> usize {
+        let skew = string.addr() % BLOCK;
+        let mut block = string.wrapping_sub(skew);
+        // SAFETY: this block holds the first byte.
+        let found = nuls(unsafe { load(block) }) >> skew;
+        if found != 0 {
+            return limit.min(found.trailing_zeros() as usize);
+        }
+        let mut at = BLOCK.wrapping_sub(skew);
+        while at < limit {
+            block = block.wrapping_add(BLOCK);
+            // Four blocks that share a cache line share a page too: one readable byte makes all of them readable.
+            while block.addr().is_multiple_of(64) && at < limit {
+                // SAFETY: there is no NUL before `at`, which is below the limit: byte `at` is the caller's.
+                let four = unsafe {
+                    [
+                        load(block),
+                        load(block.wrapping_add(16)),
+                        load(block.wrapping_add(32)),
+                        load(block.wrapping_add(48)),
+                    ]
+                };
+                let [a, b, c, d] = four;
+                // SAFETY: SSE2 is part of x86-64.
+                let least = unsafe { _mm_min_epu8(_mm_min_epu8(a, b), _mm_min_epu8(c, d)) };
+                if nuls(least) != 0 {
+                    let found = u64::from(nuls(a))
+                        | u64::from(nuls(b)) << 16
+                        | u64::from(nuls(c)) << 32
+                        | u64::from(nuls(d)) << 48;
+                    return limit.min(at.saturating_add(found.trailing_zeros() as usize));
+                }
+                block = block.wrapping_add(64);
+                at = at.saturating_add(64);
+            }
+            if at >= limit {
+                break;
+            }
+            // SAFETY: as above, for one block.
+            let found = nuls(unsafe { load(block) });
+            if found != 0 {
+                return limit.min(at.saturating_add(found.trailing_zeros() as usize));
+            }
+            at = at.saturating_add(BLOCK);
+        }
+        limit
+    }
+}
+
+/// Eight bytes at a time in an ordinary register.
+#[cfg(all(any(test, not(target_arch = "x86_64")), not(miri)))]
+#[cfg_attr(target_arch = "x86_64", allow(dead_code))]
+mod words {
+    use core::arch::asm;
+
+    const BLOCK: usize = 8;
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+
+    /// # Safety
+    /// `from` is a multiple of 8 in a page that can be read.
+    #[inline(always)]
+    unsafe fn load(from: *const u8) -> u64 {
+        let word: u64;
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: an aligned load stays in its page. Assembly: bytes of other objects may be part of the word.
+        unsafe {
+            asm!("mov {}, [{}]", out(reg) word, in(reg) from,
+                options(pure, readonly, nostack, preserves_flags));
+        }
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: as above.
+        unsafe {
+            asm!("ldr {}, [{}]", out(reg) word, in(reg) from,
+                options(pure, readonly, nostack, preserves_flags));
+        }
+        word
+    }
+
+    /// # Safety
+    /// `limit` is not 0, and `string` has a NUL or `limit` bytes.
+    #[inline]
+    pub(super) unsafe fn nul_within(string: *const u8, limit: usize) -> usize {
+        let skew = string.addr() % BLOCK;
+        let mut block = string.wrapping_sub(skew);
+        // Bytes before the string are made to differ from NUL.
+        let before = !(u64::MAX << skew.wrapping_mul(8));
+        // SAFETY: this word holds the first byte.
+        let mut word = unsafe { load(block) } | before;
+        let mut at: usize = 0;
+        let mut ahead = skew;
+        loop {
+            // The lowest NUL gets its high bit set; wrong marks are only above it.
+            let found = word.wrapping_sub(ONES) & !word & HIGHS;
+            if found != 0 {
+                let index = (found.trailing_zeros() / 8) as usize;
+                return limit.min(at.saturating_add(index).saturating_sub(ahead));
+            }
+            at = at.saturating_add(BLOCK).saturating_sub(ahead);
+            ahead = 0;
+            if at >= limit {
+                return limit;
+            }
+            block = block.wrapping_add(BLOCK);
+            // SAFETY: there is no NUL before `at`, which is below the limit: byte `at` is the caller's.
+            word = unsafe { load(block) };
+        }
+    }
+}
+
+#[cfg(all(not(target_arch = "x86_64"), not(miri)))]
+use words as scan;
+
+/// Byte by byte, for an interpreter that checks every load.
+#[cfg(miri)]
+mod scan {
+    /// # Safety
+    /// `string` has a NUL or `limit` bytes.
+    pub(super) unsafe fn nul_within(string: *const u8, limit: usize) -> usize {
+        let mut at: usize = 0;
+        // SAFETY: byte `at` is before the NUL or below the limit.
+        while at < limit && unsafe { string.add(at).read() } != 0 {
+            at = at.wrapping_add(1);
+        }
+        at
+    }
+}
+
+/// Text into C memory: a buffer of `size` bytes, or one that the caller says is large enough.
+#[derive(Debug)]
+pub struct CBuffer {
+    next: *mut u8,
+    /// Bytes left, including the place of the NUL; 0 only if the buffer has no byte at all.
+    room: usize,
+}
+
+impl CBuffer {
+    /// Starts at the front of a buffer, as `snprintf` does. Of a `size` of 0 not even the pointer is looked at.
+    ///
+    /// # Safety
+    /// `size` bytes from `out` on, or as many as the text and its NUL have, are writable and nobody else's until the
+    /// value is gone, and no argument of the print points there.
+    #[inline(always)]
+    pub unsafe fn new(out: *mut u8, size: usize) -> CBuffer {
+        CBuffer { next: out, room: size }
+    }
+
+    /// Starts at the front of a buffer whose size is not known, as `sprintf` does.
+    ///
+    /// # Safety
+    /// As for [`CBuffer::new`], with room for all of the text and its NUL.
+    #[inline(always)]
+    pub unsafe fn unbounded(out: *mut u8) -> CBuffer {
+        CBuffer { next: out, room: usize::MAX }
+    }
+
+    /// Ends the text with a NUL, if the buffer has any byte at all.
+    #[inline(always)]
+    pub fn terminate(self) {
+        if self.room > 0 {
+            // SAFETY: `take` keeps one byte of the buffer for this.
+            unsafe { self.next.write(0) }
+        }
+    }
+
+    /// The next bytes, `len` of them or as many as fit.
+    #[inline(always)]
+    fn take(&mut self, len: usize) -> &mut [u8] {
+        let len = len.min(self.room.saturating_sub(1));
+        if len == 0 {
+            return &mut [];
+        }
+        let taken = self.next;
+        self.next = taken.wrapping_add(len);
+        self.room = self.room.saturating_sub(len);
+        // SAFETY: inside the buffer that `new` was promised; each byte is handed out once.
+        unsafe { core::slice::from_raw_parts_mut(taken, len) }
+    }
+}
+
+impl Sink for CBuffer {
+    type Error = Infallible;
+
+    #[inline(always)]
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Infallible> {
+        copy(self.take(bytes.len()), bytes);
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn fill(&mut self, byte: u8, count: usize) -> Result<(), Infallible> {
+        self.take(count).fill(byte);
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn window(&mut self, len: usize) -> Option<&mut [u8]> {
+        if len < self.room { Some(self.take(len)) } else { None }
+    }
+}
+
+/// Arguments as C passes them, one 64-bit slot each: integers, and addresses of C strings.
+#[derive(Clone, Debug)]
+pub struct Words<'a> {
+    words: &'a [u64],
+}
+
+impl<'a> Words<'a> {
+    /// Takes the slots in order; what is missing at the end reads as 0.
+    ///
+    /// # Safety
+    /// Every slot that the format takes for a string is 0 or the address of one that [`strnlen`] may scan with the
+    /// conversion's precision as limit, and that does not change during the print.
+    #[inline(always)]
+    pub unsafe fn new(words: &'a [u64]) -> Words<'a> {
+        Words { words }
+    }
+}
+
+impl Args for Words<'_> {
+    #[inline(always)]
+    fn word(&mut self) -> u64 {
+        let Some((first, rest)) = self.words.split_first() else { return 0 };
+        self.words = rest;
+        *first
+    }
+
+    #[inline(always)]
+    fn text(&mut self, limit: usize) -> Option<&[u8]> {
+        let string = core::ptr::with_exposed_provenance::<u8>(self.word() as usize);
+        if string.is_null() {
+            return None;
+        }
+        // SAFETY: promised to `new`.
+        unsafe { Some(core::slice::from_raw_parts(string, strnlen(string, limit))) }
+    }
+
+    #[inline(always)]
+    fn skip_float(&mut self, long: bool) {
+        self.word();
+        if long {
+            self.word();
+        }
+    }
+}
+
+#[cfg(all(test, target_arch = "x86_64", not(miri)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_alignment_length_and_limit_has_the_right_length() {
+        let mut memory = [b'x'; 512];
+        for start in 0..80 {
+            for len in 0..200 {
+                memory.fill(b'x');
+                for (at, byte) in memory.iter_mut().enumerate() {
+                    // Marks that only just differ from NUL, and NULs where they do not count.
+                    *byte = match at {
+                        _ if at < start || at == start + len => 0,
+                        _ if at % 3 == 0 => 1,
+                        _ => 0x80,
+                    };
+                }
+                let string = memory.as_ptr().wrapping_add(start);
+                for limit in [0, 1, 7, 8, 9, 15, 16, 17, 63, 64, 65, len, len + 1, usize::MAX] {
+                    // SAFETY: the string ends inside `memory`.
+                    assert_eq!(unsafe { strnlen(string, limit) }, len.min(limit), "{start} {len} {limit}");
+                    if limit > 0 {
+                        // SAFETY: as above.
+                        assert_eq!(unsafe { words::nul_within(string, limit) }, len.min(limit));
+                    }
+                }
+            }
+        }
+    }
+}
