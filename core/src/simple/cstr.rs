@@ -50,9 +50,11 @@ pub unsafe fn bytes<'a>(string: *const u8) -> &'a [u8] {
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 mod scan {
     use core::arch::asm;
-    use core::arch::x86_64::{__m128i, _mm_cmpeq_epi8, _mm_min_epu8, _mm_movemask_epi8, _mm_setzero_si128};
+    use core::arch::x86_64::{__m128i, _mm_cmpeq_epi8, _mm_movemask_epi8, _mm_setzero_si128};
 
     const BLOCK: usize = 16;
+    /// What a long string is passed over by.
+    const LINE: usize = 128;
 
     /// Which bytes of `block` are NUL, the first in bit 0.
     #[inline(always)]
@@ -74,6 +76,33 @@ mod scan {
         block
     }
 
+    /// The least of each sixteenth byte of a line, which is 0 if one of them is.
+    ///
+    /// # Safety
+    /// `from` is a multiple of [`LINE`] in a page that can be read.
+    #[inline(always)]
+    unsafe fn least(from: *const u8) -> __m128i {
+        let (least, other): (__m128i, __m128i);
+        // SAFETY: as for `load`: so aligned, the line is in one page.
+        unsafe {
+            asm!(
+                "movdqa {a}, [{p}]",
+                "movdqa {b}, [{p} + 16]",
+                "pminub {a}, [{p} + 32]",
+                "pminub {b}, [{p} + 48]",
+                "pminub {a}, [{p} + 64]",
+                "pminub {b}, [{p} + 80]",
+                "pminub {a}, [{p} + 96]",
+                "pminub {b}, [{p} + 112]",
+                "pminub {a}, {b}",
+                a = out(xmm_reg) least, b = out(xmm_reg) other, p = in(reg) from,
+                options(pure, readonly, nostack, preserves_flags)
+            );
+        }
+        let _ = other;
+        least
+    }
+
     /// # Safety
     /// `limit` is not 0, and `string` has a NUL or `limit` bytes.
     #[inline]
@@ -86,40 +115,26 @@ mod scan {
             return limit.min(found.trailing_zeros() as usize);
         }
         let mut at = BLOCK.wrapping_sub(skew);
+        block = block.wrapping_add(BLOCK);
+        // Everywhere below, no byte before `at` is NUL and `at` is below the limit: byte `at` is the caller's, and
+        // what shares its page can be read.
         while at < limit {
-            block = block.wrapping_add(BLOCK);
-            // Four blocks that share a cache line share a page too: one readable byte makes all of them readable.
-            while block.addr().is_multiple_of(64) && at < limit {
-                // SAFETY: there is no NUL before `at`, which is below the limit: byte `at` is the caller's.
-                let four = unsafe {
-                    [
-                        load(block),
-                        load(block.wrapping_add(16)),
-                        load(block.wrapping_add(32)),
-                        load(block.wrapping_add(48)),
-                    ]
-                };
-                let [a, b, c, d] = four;
-                // SAFETY: SSE2 is part of x86-64.
-                let least = unsafe { _mm_min_epu8(_mm_min_epu8(a, b), _mm_min_epu8(c, d)) };
-                if nuls(least) != 0 {
-                    let found = u64::from(nuls(a))
-                        | u64::from(nuls(b)) << 16
-                        | u64::from(nuls(c)) << 32
-                        | u64::from(nuls(d)) << 48;
-                    return limit.min(at.saturating_add(found.trailing_zeros() as usize));
+            if block.addr().is_multiple_of(LINE) {
+                // SAFETY: the line starts with byte `at`.
+                while at < limit && nuls(unsafe { least(block) }) == 0 {
+                    block = block.wrapping_add(LINE);
+                    at = at.saturating_add(LINE);
                 }
-                block = block.wrapping_add(64);
-                at = at.saturating_add(64);
+                if at >= limit {
+                    break;
+                }
             }
-            if at >= limit {
-                break;
-            }
-            // SAFETY: as above, for one block.
+            // SAFETY: the block starts with byte `at`.
             let found = nuls(unsafe { load(block) });
             if found != 0 {
                 return limit.min(at.saturating_add(found.trailing_zeros() as usize));
             }
+            block = block.wrapping_add(BLOCK);
             at = at.saturating_add(BLOCK);
         }
         limit
@@ -255,6 +270,12 @@ impl CBuffer {
         // SAFETY: inside the buffer that `new` was promised; each byte is handed out once.
         unsafe { core::slice::from_raw_parts_mut(taken, len) }
     }
+
+    /// Writes as much of `bytes` as fits.
+    #[cold]
+    fn write_front(&mut self, bytes: &[u8]) {
+        copy(self.take(bytes.len()), bytes);
+    }
 }
 
 impl Sink for CBuffer {
@@ -262,7 +283,10 @@ impl Sink for CBuffer {
 
     #[inline(always)]
     fn write(&mut self, bytes: &[u8]) -> Result<(), Infallible> {
-        copy(self.take(bytes.len()), bytes);
+        match self.window(bytes.len()) {
+            Some(window) => copy(window, bytes),
+            None => self.write_front(bytes),
+        }
         Ok(())
     }
 

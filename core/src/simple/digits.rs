@@ -74,7 +74,29 @@ impl Radix {
 }
 
 #[inline(always)]
-fn write_decimal(out: &mut [u8], mut value: u64) {
+fn write_decimal(out: &mut [u8], value: u64) {
+    // Half as wide, a division by a constant is one multiplication and a shift.
+    match u32::try_from(value) {
+        Ok(value) => write_decimal_u32(out, value),
+        Err(_) => write_decimal_u64(out, value),
+    }
+}
+
+#[inline(always)]
+fn write_decimal_u32(out: &mut [u8], mut value: u32) {
+    let (first, rest) = out.as_rchunks_mut::<2>();
+    for pair in rest.iter_mut().rev() {
+        // The remainder is below 100.
+        *pair = DECIMAL_PAIRS.get((value % 100) as usize).copied().unwrap_or_default();
+        value /= 100;
+    }
+    if let Some(digit) = first.first_mut() {
+        *digit = b'0'.wrapping_add((value % 10) as u8);
+    }
+}
+
+#[inline(never)]
+fn write_decimal_u64(out: &mut [u8], mut value: u64) {
     let (first, rest) = out.as_rchunks_mut::<2>();
     for pair in rest.iter_mut().rev() {
         // The remainder is below 100.

@@ -2,7 +2,7 @@
 
 use super::args::Args;
 use super::digits::Radix;
-use super::sink::Sink;
+use super::sink::{Sink, copy};
 
 /// The longest text, C's `INT_MAX`: the result is an `int`.
 pub const INT_MAX: usize = i32::MAX as usize;
@@ -169,19 +169,26 @@ impl<S: Sink> Output<'_, S> {
             rest = tail;
             match byte {
                 b'd' | b'i' => self.signed(spec, args.word())?,
-                b'u' => self.number(Radix::Decimal, spec, args.word())?,
-                b'x' => self.number(Radix::HexLower, spec, args.word())?,
-                b'X' => self.number(Radix::HexUpper, spec, args.word())?,
-                b'o' => self.number(Radix::Octal, spec, args.word())?,
+                b'u' => self.unsigned(Radix::Decimal, spec, args.word())?,
+                b'x' => self.unsigned(Radix::HexLower, spec, args.word())?,
+                b'X' => self.unsigned(Radix::HexUpper, spec, args.word())?,
+                b'o' => self.unsigned(Radix::Octal, spec, args.word())?,
                 b'D' | b'U' | b'O' => {
                     spec.bits |= bits::LONG;
                     match byte {
                         b'D' => self.signed(spec, args.word())?,
-                        b'U' => self.number(Radix::Decimal, spec, args.word())?,
-                        _ => self.number(Radix::Octal, spec, args.word())?,
+                        b'U' => self.unsigned(Radix::Decimal, spec, args.word())?,
+                        _ => self.unsigned(Radix::Octal, spec, args.word())?,
                     }
                 }
-                b'p' => self.integer(Radix::HexLower, spec, b"0x", args.word())?,
+                b'p' => {
+                    let value = args.word();
+                    if spec.has(bits::SHAPED) {
+                        self.shaped(Radix::HexLower, spec, b"0x", value)?;
+                    } else {
+                        self.plain(Radix::HexLower, b"0x", value)?;
+                    }
+                }
                 b's' if !spec.has(bits::LONG) => {
                     let limit = spec.precision.unwrap_or(usize::MAX);
                     match args.text(limit) {
@@ -219,6 +226,10 @@ impl<S: Sink> Output<'_, S> {
     #[inline(always)]
     fn signed(&mut self, spec: Spec, word: u64) -> Result<(), Error<S::Error>> {
         let value = spec.signed(word);
+        let digits = value.unsigned_abs();
+        if !spec.has(bits::SHAPED) {
+            return self.plain(Radix::Decimal, if value < 0 { b"-" } else { b"" }, digits);
+        }
         let sign: &[u8] = if value < 0 {
             b"-"
         } else if spec.has(bits::PLUS) {
@@ -228,58 +239,52 @@ impl<S: Sink> Output<'_, S> {
         } else {
             b""
         };
-        self.integer(Radix::Decimal, spec, sign, value.unsigned_abs())
+        self.shaped(Radix::Decimal, spec, sign, digits)
     }
 
-    /// An unsigned conversion.
     #[inline(always)]
-    fn number(&mut self, radix: Radix, spec: Spec, word: u64) -> Result<(), Error<S::Error>> {
+    fn unsigned(&mut self, radix: Radix, spec: Spec, word: u64) -> Result<(), Error<S::Error>> {
         let value = spec.unsigned(word);
-        let prefix: &[u8] = if value == 0 || !spec.has(bits::ALTERNATE) {
-            b""
-        } else {
-            match radix {
-                Radix::HexLower => b"0x",
-                Radix::HexUpper => b"0X",
-                Radix::Octal | Radix::Decimal => b"",
-            }
-        };
-        self.integer(radix, spec, prefix, value)
-    }
-
-    /// Digits behind a sign or prefix.
-    #[inline(always)]
-    fn integer(
-        &mut self,
-        radix: Radix,
-        spec: Spec,
-        prefix: &[u8],
-        value: u64,
-    ) -> Result<(), Error<S::Error>> {
-        let digits = radix.len(value);
-        if spec.has(bits::SHAPED) {
-            return self.shaped(radix, spec, prefix, value, digits);
+        // Rare radixes are shaped too: what is inlined here is dear in registers.
+        if !spec.has(bits::SHAPED) && matches!(radix, Radix::Decimal | Radix::HexLower) {
+            return self.plain(radix, b"", value);
         }
-        self.count(digits.saturating_add(prefix.len()))?;
-        self.body(radix, prefix, value, digits)
+        let prefix: &[u8] = match radix {
+            Radix::HexLower if value != 0 && spec.has(bits::ALTERNATE) => b"0x",
+            Radix::HexUpper if value != 0 && spec.has(bits::ALTERNATE) => b"0X",
+            _ => b"",
+        };
+        self.shaped(radix, spec, prefix, value)
     }
 
-    /// A prefix and exactly `digits` digits, already counted.
+    /// All digits of a number behind a short sign or prefix.
     #[inline(always)]
-    fn body(
+    fn plain(&mut self, radix: Radix, prefix: &[u8], value: u64) -> Result<(), Error<S::Error>> {
+        let digits = radix.len(value);
+        let len = digits.wrapping_add(prefix.len());
+        self.count(len)?;
+        match self.sink.window(len) {
+            Some(window) => {
+                if let Some((front, back)) = window.split_at_mut_checked(prefix.len()) {
+                    copy(front, prefix);
+                    radix.write(back, value);
+                }
+                Ok(())
+            }
+            None => self.pieces(radix, prefix, value, digits),
+        }
+    }
+
+    /// A prefix and the lowest `digits` digits of a number, through memory of our own.
+    #[inline(never)]
+    fn pieces(
         &mut self,
         radix: Radix,
         prefix: &[u8],
         value: u64,
         digits: usize,
     ) -> Result<(), Error<S::Error>> {
-        if let Some(window) = self.sink.window(digits.saturating_add(prefix.len())) {
-            if let Some((front, back)) = window.split_at_mut_checked(prefix.len()) {
-                super::sink::copy(front, prefix);
-                radix.write(back, value);
-            }
-            return Ok(());
-        }
+        // 64 bits are 22 octal digits.
         let mut scratch = [0; 22];
         let scratch = scratch.get_mut(..digits).unwrap_or_default();
         radix.write(scratch, value);
@@ -289,16 +294,9 @@ impl<S: Sink> Output<'_, S> {
 
     /// An integer with flags, a width or a precision.
     #[inline(never)]
-    fn shaped(
-        &mut self,
-        radix: Radix,
-        spec: Spec,
-        prefix: &[u8],
-        value: u64,
-        digits: usize,
-    ) -> Result<(), Error<S::Error>> {
+    fn shaped(&mut self, radix: Radix, spec: Spec, prefix: &[u8], value: u64) -> Result<(), Error<S::Error>> {
         // An explicit precision of 0 prints no digit for 0.
-        let digits = if value == 0 && spec.precision == Some(0) { 0 } else { digits };
+        let digits = if value == 0 && spec.precision == Some(0) { 0 } else { radix.len(value) };
         let mut zeros = match spec.precision {
             Some(precision) => precision.saturating_sub(digits),
             None if spec.has(bits::ZERO) && !spec.has(bits::LEFT) => {
@@ -319,7 +317,10 @@ impl<S: Sink> Output<'_, S> {
         self.sink.fill(b' ', before).map_err(Error::Sink)?;
         self.sink.write(prefix).map_err(Error::Sink)?;
         self.sink.fill(b'0', zeros).map_err(Error::Sink)?;
-        self.body(radix, b"", value, digits)?;
+        match self.sink.window(digits) {
+            Some(window) => radix.write(window, value),
+            None => self.pieces(radix, b"", value, digits)?,
+        }
         self.sink.fill(b' ', after).map_err(Error::Sink)
     }
 

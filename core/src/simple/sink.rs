@@ -69,6 +69,12 @@ impl<'a> Buffer<'a> {
             None => &mut [],
         }
     }
+
+    /// Writes as much of `bytes` as fits.
+    #[cold]
+    fn write_front(&mut self, bytes: &[u8]) {
+        copy(self.take(bytes.len()), bytes);
+    }
 }
 
 impl Sink for Buffer<'_> {
@@ -76,8 +82,10 @@ impl Sink for Buffer<'_> {
 
     #[inline(always)]
     fn write(&mut self, bytes: &[u8]) -> Result<(), Infallible> {
-        let to = self.take(bytes.len());
-        copy(to, bytes);
+        match self.window(bytes.len()) {
+            Some(window) => copy(window, bytes),
+            None => self.write_front(bytes),
+        }
         Ok(())
     }
 
@@ -99,24 +107,25 @@ impl Sink for Buffer<'_> {
 pub(super) fn copy(to: &mut [u8], from: &[u8]) {
     let len = to.len().min(from.len());
     let (Some(to), Some(from)) = (to.get_mut(..len), from.get(..len)) else { return };
-    if len > 16 {
-        to.copy_from_slice(from);
-    } else if !(both_ends::<8>(to, from) || both_ends::<4>(to, from) || both_ends::<2>(to, from))
-        && let (Some(to), Some(from)) = (to.first_mut(), from.first())
-    {
-        *to = *from;
+    match len {
+        0 => {}
+        1 => both_ends::<1>(to, from),
+        2..=4 => both_ends::<2>(to, from),
+        5..=8 => both_ends::<4>(to, from),
+        9..=16 => both_ends::<8>(to, from),
+        17..=32 => both_ends::<16>(to, from),
+        _ => to.copy_from_slice(from),
     }
 }
 
-/// Copies `N..=2 * N` bytes as a first and a last piece of `N`, which may overlap; answers `false` for fewer.
+/// Copies `N..=2 * N` bytes as a first and a last piece of `N`, which may overlap.
 #[inline(always)]
-fn both_ends<const N: usize>(to: &mut [u8], from: &[u8]) -> bool {
-    let (Some(first), Some(last)) = (from.first_chunk::<N>(), from.last_chunk::<N>()) else { return false };
+fn both_ends<const N: usize>(to: &mut [u8], from: &[u8]) {
+    let (Some(first), Some(last)) = (from.first_chunk::<N>(), from.last_chunk::<N>()) else { return };
     if let Some(to) = to.first_chunk_mut::<N>() {
         *to = *first;
     }
     if let Some(to) = to.last_chunk_mut::<N>() {
         *to = *last;
     }
-    true
 }
