@@ -1,5 +1,6 @@
 //! Two sides in turns.
 
+use super::clock;
 use std::hint::black_box;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -32,14 +33,17 @@ type Turn = dyn FnMut(u64) -> Result<Duration, String>;
 pub(crate) struct Side(Box<Turn>);
 
 impl Side {
-    /// A call in this process. Its arguments should come through [`black_box`]; its result goes there by itself.
+    /// A call in this thread. Its arguments should come through [`black_box`]; its result goes there by itself.
+    ///
+    /// Counts the time that the processor spends on this thread, in Linux too. A call that waits for others needs
+    /// [`Side::timed`].
     pub(crate) fn call<T>(mut call: impl FnMut() -> T + 'static) -> Side {
         Side::timed(move |count| {
-            let start = Instant::now();
+            let start = clock::thread_time()?;
             for _ in 0..count {
                 black_box(call());
             }
-            Ok(start.elapsed())
+            Ok(clock::thread_time()?.saturating_sub(start))
         })
     }
 
@@ -86,7 +90,6 @@ impl Measurement {
 pub(crate) fn measure((mut ours, mut theirs): (Side, Side)) -> Result<Measurement, String> {
     let (our_count, our_turn) = calibrate(&mut ours)?;
     let (their_count, their_turn) = calibrate(&mut theirs)?;
-    eprintln!("NS {:.2} {:.2}", our_turn.as_secs_f64()*1e9/our_count as f64, their_turn.as_secs_f64()*1e9/their_count as f64);
     let round = (our_turn + their_turn).as_secs_f64().max(1e-9);
     let rounds = ((ROW_TIME.as_secs_f64() / round) as usize).clamp(MIN_ROUNDS, MAX_ROUNDS) | 1;
     let mut ratios = Vec::with_capacity(rounds);

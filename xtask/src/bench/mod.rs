@@ -5,6 +5,7 @@
 //!
 //! Rows live in [`rows`], one file per subject. [`measure`] runs them, [`report`] prints them.
 
+mod clock;
 mod measure;
 mod report;
 mod rows;
