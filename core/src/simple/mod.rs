@@ -35,6 +35,7 @@ mod digits;
 mod fd;
 mod format;
 mod line;
+mod nul;
 mod parse;
 mod print;
 mod sink;
