@@ -10,6 +10,7 @@ use super::args::Args;
 use super::nul;
 use super::sink::{Sink, copy};
 use core::convert::Infallible;
+use core::ptr::NonNull;
 
 /// The length of a C string.
 ///
@@ -47,20 +48,24 @@ pub unsafe fn bytes<'a>(string: *const u8) -> &'a [u8] {
 /// Text into C memory: a buffer of `size` bytes, or one that the caller says is large enough.
 #[derive(Debug)]
 pub struct CBuffer {
-    next: *mut u8,
+    next: NonNull<u8>,
     /// Bytes left, including the place of the NUL; 0 only if the buffer has no byte at all.
     room: usize,
 }
 
 impl CBuffer {
-    /// Starts at the front of a buffer, as `snprintf` does. Of a `size` of 0 not even the pointer is looked at.
+    /// Starts at the front of a buffer, as `snprintf` does. A null pointer or a `size` of 0 is no buffer: the text is
+    /// only counted.
     ///
     /// # Safety
     /// `size` bytes from `out` on, or as many as the text and its NUL have, are writable and nobody else's until the
     /// value is gone, and no argument of the print points there.
     #[inline(always)]
     pub unsafe fn new(out: *mut u8, size: usize) -> CBuffer {
-        CBuffer { next: out, room: size }
+        match NonNull::new(out) {
+            Some(next) => CBuffer { next, room: size },
+            None => CBuffer { next: NonNull::dangling(), room: 0 },
+        }
     }
 
     /// Starts at the front of a buffer whose size is not known, as `sprintf` does.
@@ -69,36 +74,23 @@ impl CBuffer {
     /// As for [`CBuffer::new`], with room for all of the text and its NUL.
     #[inline(always)]
     pub unsafe fn unbounded(out: *mut u8) -> CBuffer {
-        CBuffer { next: out, room: usize::MAX }
+        // SAFETY: the caller's promise.
+        unsafe { CBuffer::new(out, usize::MAX) }
     }
 
     /// Ends the text with a NUL, if the buffer has any byte at all.
     #[inline(always)]
     pub fn terminate(self) {
         if self.room > 0 {
-            // SAFETY: `take` keeps one byte of the buffer for this.
+            // SAFETY: `window` keeps one byte of the buffer for this.
             unsafe { self.next.write(0) }
         }
     }
 
     /// The next bytes, `len` of them or as many as fit.
-    #[inline(always)]
-    fn take(&mut self, len: usize) -> &mut [u8] {
-        let len = len.min(self.room.saturating_sub(1));
-        if len == 0 {
-            return &mut [];
-        }
-        let taken = self.next;
-        self.next = taken.wrapping_add(len);
-        self.room = self.room.saturating_sub(len);
-        // SAFETY: inside the buffer that `new` was promised; each byte is handed out once.
-        unsafe { core::slice::from_raw_parts_mut(taken, len) }
-    }
-
-    /// Writes as much of `bytes` as fits.
     #[cold]
-    fn write_front(&mut self, bytes: &[u8]) {
-        copy(self.take(bytes.len()), bytes);
+    fn take(&mut self, len: usize) -> &mut [u8] {
+        self.window(len.min(self.room.saturating_sub(1))).unwrap_or_default()
     }
 }
 
@@ -109,20 +101,32 @@ impl Sink for CBuffer {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Infallible> {
         match self.window(bytes.len()) {
             Some(window) => copy(window, bytes),
-            None => self.write_front(bytes),
+            None => copy(self.take(bytes.len()), bytes),
         }
         Ok(())
     }
 
     #[inline(always)]
     fn fill(&mut self, byte: u8, count: usize) -> Result<(), Infallible> {
-        self.take(count).fill(byte);
+        match self.window(count) {
+            Some(window) => window.fill(byte),
+            None => self.take(count).fill(byte),
+        }
         Ok(())
     }
 
     #[inline(always)]
     fn window(&mut self, len: usize) -> Option<&mut [u8]> {
-        if len < self.room { Some(self.take(len)) } else { None }
+        if len >= self.room {
+            return None;
+        }
+        let window = self.next;
+        self.room = self.room.wrapping_sub(len);
+        // SAFETY: `len` bytes and one more are inside the buffer that `new` was promised; each byte is lent once.
+        unsafe {
+            self.next = window.add(len);
+            Some(core::slice::from_raw_parts_mut(window.as_ptr(), len))
+        }
     }
 }
 

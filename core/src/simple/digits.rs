@@ -30,7 +30,7 @@ const fn pairs<const RADIX: usize, const COUNT: usize>(digits: &[u8; RADIX]) -> 
     table
 }
 
-/// The smallest number of each count of decimal digits, from two on; the first entry makes 0 have one digit.
+/// The smallest number of each count of decimal digits, from two on.
 static POWERS_OF_TEN: [u64; 20] = {
     let mut table = [0; 20];
     let mut power = 1_u64;
@@ -44,6 +44,35 @@ static POWERS_OF_TEN: [u64; 20] = {
     table
 };
 
+/// For each position of the highest bit, what makes the sum with a number of that size have the number of its decimal
+/// digits in the upper half (after Lemire, "Computing the number of digits of an integer even faster").
+static DIGITS_BY_BIT: [u64; 32] = {
+    let mut table = [0; 32];
+    let mut bit = 0;
+    // The count of digits of the smallest number of this size, and the first number that has one more.
+    let mut digits = 1_u64;
+    let mut power = 10_u64;
+    #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+    while bit < 32 {
+        let smallest = 1_u64 << bit;
+        if smallest >= power {
+            digits += 1;
+            power *= 10;
+        }
+        let crosses = power < smallest << 1;
+        table[bit] = if crosses { ((digits + 1) << 32) - power } else { digits << 32 };
+        bit += 1;
+    }
+    table
+};
+
+/// How many decimal digits `value` needs; 0 needs one.
+#[inline(always)]
+fn decimal_len_u32(value: u32) -> usize {
+    let row = DIGITS_BY_BIT.get((value | 1).ilog2() as usize).copied().unwrap_or_default();
+    (row.wrapping_add(u64::from(value)) >> 32) as usize
+}
+
 impl Radix {
     /// How many digits `value` needs; 0 needs one.
     #[inline(always)]
@@ -52,12 +81,15 @@ impl Radix {
         match self {
             Radix::HexLower | Radix::HexUpper => bits.div_ceil(4) as usize,
             Radix::Octal => bits.div_ceil(3) as usize,
-            Radix::Decimal => {
-                // 1233/4096 is a little over log10(2): the guess is right or one too low, for all of 64 bits.
-                let guess = (bits.wrapping_mul(1233) >> 12) as usize;
-                let next = POWERS_OF_TEN.get(guess).copied().unwrap_or(u64::MAX);
-                guess.wrapping_add(usize::from(value >= next))
-            }
+            Radix::Decimal => match u32::try_from(value) {
+                Ok(value) => decimal_len_u32(value),
+                Err(_) => {
+                    // 1233/4096 is a little over log10(2): the guess is right or one too low, for all of 64 bits.
+                    let guess = (bits.wrapping_mul(1233) >> 12) as usize;
+                    let next = POWERS_OF_TEN.get(guess).copied().unwrap_or(u64::MAX);
+                    guess.wrapping_add(usize::from(value >= next))
+                }
+            },
         }
     }
 

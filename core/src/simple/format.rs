@@ -28,19 +28,14 @@ mod bits {
     pub(super) const ALTERNATE: u32 = 1 << 3;
     /// `0`
     pub(super) const ZERO: u32 = 1 << 4;
-    /// A width or a precision was given.
-    pub(super) const SIZED: u32 = 1 << 5;
     /// `hh`
-    pub(super) const CHAR: u32 = 1 << 6;
+    pub(super) const CHAR: u32 = 1 << 5;
     /// `h`
-    pub(super) const SHORT: u32 = 1 << 7;
+    pub(super) const SHORT: u32 = 1 << 6;
     /// `l`, `ll`, `q`, `j`, `z`, `t`: all 64 bits
-    pub(super) const LONG: u32 = 1 << 8;
+    pub(super) const LONG: u32 = 1 << 7;
     /// `L`
-    pub(super) const LONG_DOUBLE: u32 = 1 << 9;
-
-    /// Any of these makes a number more than its digits.
-    pub(super) const SHAPED: u32 = LEFT | PLUS | SPACE | ALTERNATE | ZERO | SIZED;
+    pub(super) const LONG_DOUBLE: u32 = 1 << 8;
 }
 
 /// What stands between `%` and the conversion.
@@ -98,10 +93,27 @@ pub fn format<S: Sink, A: Args>(sink: &mut S, format: &[u8], args: &mut A) -> Re
         if !text.is_empty() {
             out.text(text)?;
         }
-        let Some((_, conversion)) = tail.split_first() else { return Ok(out.total) };
-        rest = out.conversion(conversion, args)?;
+        let Some((_, after)) = tail.split_first() else { return Ok(out.total) };
+        // Most conversions are one letter. They get code without flags to carry and test.
+        let Some((byte, tail)) = after.split_first() else { return Ok(out.total) };
+        rest = tail;
+        match byte {
+            b'd' | b'i' => out.decimal(args.word() as i32)?,
+            b's' => match args.text(usize::MAX) {
+                Some(text) => out.text(text)?,
+                None => out.text(NULL)?,
+            },
+            b'x' => out.plain(Radix::HexLower, b"", u64::from(args.word() as u32))?,
+            b'u' => out.plain(Radix::Decimal, b"", u64::from(args.word() as u32))?,
+            b'p' => out.plain(Radix::HexLower, b"0x", args.word())?,
+            b'c' => out.text(&[args.word() as u8])?,
+            _ => rest = out.conversion(after, args)?,
+        }
     }
 }
+
+/// What a null `%s` prints.
+const NULL: &[u8] = b"(null)";
 
 /// The text before the first `%`, and the rest from it on.
 #[inline(always)]
@@ -141,7 +153,8 @@ impl<S: Sink> Output<'_, S> {
     /// Counts `len` more bytes, before they are written.
     #[inline(always)]
     fn count(&mut self, len: usize) -> Result<(), Error<S::Error>> {
-        let total = self.total.saturating_add(len);
+        // No length comes near the top of `usize`: slices end at half of it, widths at INT_MAX.
+        let total = self.total.wrapping_add(len);
         if total > INT_MAX {
             return Err(Error::Overflow);
         }
@@ -156,7 +169,7 @@ impl<S: Sink> Output<'_, S> {
     }
 
     /// Does the conversion whose `%` is just before `after`; returns what follows it.
-    #[inline(always)]
+    #[inline(never)]
     fn conversion<'f, A: Args>(
         &mut self,
         after: &'f [u8],
@@ -181,22 +194,12 @@ impl<S: Sink> Output<'_, S> {
                         _ => self.unsigned(Radix::Octal, spec, args.word())?,
                     }
                 }
-                b'p' => {
-                    let value = args.word();
-                    if spec.has(bits::SHAPED) {
-                        self.shaped(Radix::HexLower, spec, b"0x", value)?;
-                    } else {
-                        self.plain(Radix::HexLower, b"0x", value)?;
-                    }
-                }
+                b'p' => self.shaped(Radix::HexLower, spec, b"0x", args.word())?,
                 b's' if !spec.has(bits::LONG) => {
                     let limit = spec.precision.unwrap_or(usize::MAX);
                     match args.text(limit) {
                         Some(text) => self.padded(spec, text)?,
-                        None => {
-                            let null = b"(null)";
-                            self.padded(spec, null.get(..limit).unwrap_or(null))?;
-                        }
+                        None => self.padded(spec, NULL.get(..limit).unwrap_or(NULL))?,
                     }
                 }
                 b'c' if !spec.has(bits::LONG) => self.padded(spec, &[args.word() as u8])?,
@@ -223,13 +226,8 @@ impl<S: Sink> Output<'_, S> {
         }
     }
 
-    #[inline(always)]
     fn signed(&mut self, spec: Spec, word: u64) -> Result<(), Error<S::Error>> {
         let value = spec.signed(word);
-        let digits = value.unsigned_abs();
-        if !spec.has(bits::SHAPED) {
-            return self.plain(Radix::Decimal, if value < 0 { b"-" } else { b"" }, digits);
-        }
         let sign: &[u8] = if value < 0 {
             b"-"
         } else if spec.has(bits::PLUS) {
@@ -239,22 +237,24 @@ impl<S: Sink> Output<'_, S> {
         } else {
             b""
         };
-        self.shaped(Radix::Decimal, spec, sign, digits)
+        self.shaped(Radix::Decimal, spec, sign, value.unsigned_abs())
     }
 
-    #[inline(always)]
     fn unsigned(&mut self, radix: Radix, spec: Spec, word: u64) -> Result<(), Error<S::Error>> {
         let value = spec.unsigned(word);
-        // Rare radixes are shaped too: what is inlined here is dear in registers.
-        if !spec.has(bits::SHAPED) && matches!(radix, Radix::Decimal | Radix::HexLower) {
-            return self.plain(radix, b"", value);
-        }
         let prefix: &[u8] = match radix {
             Radix::HexLower if value != 0 && spec.has(bits::ALTERNATE) => b"0x",
             Radix::HexUpper if value != 0 && spec.has(bits::ALTERNATE) => b"0X",
             _ => b"",
         };
         self.shaped(radix, spec, prefix, value)
+    }
+
+    /// `%d` without anything.
+    #[inline(always)]
+    fn decimal(&mut self, value: i32) -> Result<(), Error<S::Error>> {
+        let sign: &[u8] = if value < 0 { b"-" } else { b"" };
+        self.plain(Radix::Decimal, sign, u64::from(value.unsigned_abs()))
     }
 
     /// All digits of a number behind a short sign or prefix.
@@ -372,7 +372,6 @@ fn modifier<'f, A: Args>(
         b'1'..=b'9' => {
             let (width, rest) = number((byte & 0xf) as usize, rest);
             spec.width = width;
-            spec.bits |= bits::SIZED;
             return Some(if width > INT_MAX { Err(TooLong) } else { Ok(rest) });
         }
         b'*' => {
@@ -381,13 +380,11 @@ fn modifier<'f, A: Args>(
                 spec.bits |= bits::LEFT;
             }
             spec.width = width.unsigned_abs() as usize;
-            spec.bits |= bits::SIZED;
             if spec.width > INT_MAX {
                 return Some(Err(TooLong));
             }
         }
         b'.' => {
-            spec.bits |= bits::SIZED;
             if let Some((b'*', rest)) = rest.split_first() {
                 spec.precision = usize::try_from(args.word() as i32).ok();
                 return Some(Ok(rest));

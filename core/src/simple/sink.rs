@@ -69,12 +69,6 @@ impl<'a> Buffer<'a> {
             None => &mut [],
         }
     }
-
-    /// Writes as much of `bytes` as fits.
-    #[cold]
-    fn write_front(&mut self, bytes: &[u8]) {
-        copy(self.take(bytes.len()), bytes);
-    }
 }
 
 impl Sink for Buffer<'_> {
@@ -84,7 +78,7 @@ impl Sink for Buffer<'_> {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Infallible> {
         match self.window(bytes.len()) {
             Some(window) => copy(window, bytes),
-            None => self.write_front(bytes),
+            None => copy(self.take(bytes.len()), bytes),
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use crate::{GUARD, Page, c_snprintf, glibc_snprintf};
 use xnu_core::simple::cstr::{self, CBuffer};
-use xnu_core::simple::{Error, Value, Values, format, snprintf};
+use xnu_core::simple::{self, Error, Value, Values, snprintf};
 
 /// Prints into a buffer that is large enough and answers the text.
 #[track_caller]
@@ -34,6 +34,21 @@ fn integers_are_cut_to_their_length_and_keep_their_sign() {
         "%lu %lo", u64::MAX, u64::MAX => "18446744073709551615 1777777777777777777777";
         "%D %U %O", -5_i64, u64::MAX, 8 => "-5 18446744073709551615 10";
         "%x %X", 0xdead_beef_u32, 0xdead_beef_u32 => "deadbeef DEADBEEF";
+    }
+}
+
+#[test]
+fn every_count_of_digits_is_right_at_its_edges() {
+    let powers = (0..20).map(|n| 10_u64.pow(n)).chain((0..64).map(|n| 1 << n));
+    for value in powers.flat_map(|power| [power - 1, power, power.saturating_add(1)]).chain([u64::MAX]) {
+        assert_eq!(text("%lu", &[value.into()]), format!("{value}"));
+        assert_eq!(text("%ld", &[value.into()]), format!("{}", value as i64));
+        assert_eq!(
+            text("%d %u", &[value.into(), value.into()]),
+            format!("{} {}", value as i32, value as u32)
+        );
+        assert_eq!(text("%p %x", &[value.into(), value.into()]), format!("{value:#x} {:x}", value as u32));
+        assert_eq!(text("%lX %lo", &[value.into(), value.into()]), format!("{value:X} {value:o}"));
     }
 }
 
@@ -158,7 +173,7 @@ fn unbounded_buffer_gets_the_text_and_nothing_behind_its_nul() {
     let mut out = [GUARD; 64];
     // SAFETY: the text has fewer than 64 bytes.
     let mut buffer = unsafe { CBuffer::unbounded(out.as_mut_ptr()) };
-    format(&mut buffer, b"%s %5d %x", &mut Values(&["abc".into(), 12.into(), 0xff.into()])).unwrap();
+    simple::format(&mut buffer, b"%s %5d %x", &mut Values(&["abc".into(), 12.into(), 0xff.into()])).unwrap();
     buffer.terminate();
     assert_eq!(&out[..13], b"abc    12 ff\0");
     assert!(out[13..].iter().all(|&byte| byte == GUARD));
