@@ -27,6 +27,7 @@ pub mod process;
 pub mod registers;
 pub mod reserved;
 pub mod signal;
+pub mod simple;
 pub mod table;
 pub mod user;
 pub mod vchroot;

@@ -1,5 +1,6 @@
 //! The commands of this project: `cargo xtask help`.
 
+mod bench;
 mod fuzz;
 mod guests;
 
@@ -16,6 +17,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Measure what the design promises, as ratios
+    Bench(bench::Options),
     /// Build a fuzz target with the stable toolchain and run it
     Fuzz(fuzz::Options),
     /// Build the programs of tests/guest as Mach-O files; prints the directory they are in
@@ -26,6 +29,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Bench(options) => return bench::run(options),
         Command::Fuzz(options) => fuzz::run(&options).map_err(Into::into),
         Command::Guests(options) => guests::run(&options),
     };
