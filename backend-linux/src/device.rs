@@ -101,13 +101,3 @@ impl Lkm for Device {
         Ok(result as i32 as isize)
     }
 }
-
-/// Nothing serves Mach calls: every trap is `ENODEV`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct NoLkm;
-
-impl Lkm for NoLkm {
-    fn call_raw(&self, _: Trap, _: TrapArg<'_>) -> Result<isize, Errno> {
-        Err(Errno::ENODEV)
-    }
-}

@@ -1,7 +1,7 @@
 //! `xnu-core` on Linux by raw system calls.
 //!
-//! [`Linux`] is the [`Kernel`](xnu_core::Kernel), [`Device`] the [`Lkm`](xnu_core::Lkm) behind `/dev/mach`, [`NoLkm`]
-//! the one where nothing is. Everything here may run in a signal handler or a forked child.
+//! [`Linux`] is the [`Kernel`](xnu_core::Kernel), [`Device`] the [`Lkm`](xnu_core::Lkm) behind `/dev/mach`,
+//! [`PortNames`] the one where nothing is. Everything here may run in a signal handler or a forked child.
 #![no_std]
 #![deny(
     clippy::indexing_slicing,
@@ -12,9 +12,11 @@
 )]
 
 mod device;
+mod names;
 mod raw;
 mod user;
 
-pub use device::{Device, DeviceError, NoLkm};
+pub use device::{Device, DeviceError};
+pub use names::PortNames;
 pub use raw::Linux;
 pub use user::recover;

@@ -1,3 +1,10 @@
 //! The parts of `xnurun`, as a library so that tests, benchmarks and fuzzers can reach them.
 
+pub mod cli;
+pub mod commpage;
+pub mod load;
 pub mod macho;
+pub mod stack;
+pub mod start;
+pub mod trace;
+pub mod trap;

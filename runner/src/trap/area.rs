@@ -11,10 +11,10 @@ use std::io;
 use std::mem::offset_of;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
+use xnu_abi::darwin::signal::Signal;
 use xnu_core::Thread;
 use xnu_core::registers::VectorState;
 use xnu_core::signal::Info;
-use xnu_abi::darwin::signal::Signal;
 
 /// Size and alignment of an area.
 const AREA: usize = 0x4_0000;
@@ -182,4 +182,5 @@ fn has_xsavec() -> bool {
     __cpuid_count(0xd, 1).eax & 2 != 0
 }
 
-const _: () = assert!(offset_of!(GuestThread, thread) == 0, "the vector state is aligned from the area's start");
+const _: () =
+    assert!(offset_of!(GuestThread, thread) == 0, "the vector state is aligned from the area's start");

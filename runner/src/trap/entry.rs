@@ -188,13 +188,7 @@ const PR_SYS_DISPATCH_ON: u64 = 1;
 pub(super) fn arm(text: &Range<u64>) -> io::Result<()> {
     // SAFETY: no selector is given, so Linux writes nothing; the handler for SIGSYS is there.
     let result = unsafe {
-        libc::prctl(
-            PR_SET_SYSCALL_USER_DISPATCH,
-            PR_SYS_DISPATCH_ON,
-            text.start,
-            text.end - text.start,
-            0u64,
-        )
+        libc::prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, text.start, text.end - text.start, 0u64)
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

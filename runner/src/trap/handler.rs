@@ -11,7 +11,8 @@ use super::entry::{Resume, restorer, way_out};
 use super::siginfo::Cause;
 use libc::{
     REG_CR2, REG_EFL, REG_ERR, REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15, REG_RAX,
-    REG_RBP, REG_RBX, REG_RCX, REG_RDI, REG_RDX, REG_RIP, REG_RSI, REG_RSP, REG_TRAPNO, siginfo_t, ucontext_t,
+    REG_RBP, REG_RBX, REG_RCX, REG_RDI, REG_RDX, REG_RIP, REG_RSI, REG_RSP, REG_TRAPNO, siginfo_t,
+    ucontext_t,
 };
 use xnu_abi::darwin::signal::Signal;
 use xnu_backend_linux::recover;
@@ -36,7 +37,8 @@ unsafe extern "C" fn on_signal(number: i32, info: *mut siginfo_t, context: *mut 
     let here = 0u8;
     // SAFETY: the handler runs on the area's signal stack, and nothing else uses the thread's state meanwhile but the
     // code it interrupted; that is Linux's promise and the module's.
-    let (thread, info, context) = unsafe { (&mut *thread_at(&raw const here as usize), &*info, &mut *context) };
+    let (thread, info, context) =
+        unsafe { (&mut *thread_at(&raw const here as usize), &*info, &mut *context) };
     if number == libc::SIGSYS && info.si_code == SYS_USER_DISPATCH {
         take_registers(thread, context);
         return resume(thread, context, Resume::Call);
@@ -126,7 +128,13 @@ fn cause(number: i32, info: &siginfo_t, context: &ucontext_t) -> Cause {
     let from = |register: i32| context.uc_mcontext.gregs[register as usize] as u64;
     // SAFETY: these read different views of the same bytes, all of which Linux has set or zeroed.
     let (pid, uid, status, value, address) = unsafe {
-        (info.si_pid(), info.si_uid(), info.si_status(), info.si_value().sival_ptr as u64, info.si_addr() as u64)
+        (
+            info.si_pid(),
+            info.si_uid(),
+            info.si_status(),
+            info.si_value().sival_ptr as u64,
+            info.si_addr() as u64,
+        )
     };
     Cause {
         signal: number,

@@ -18,14 +18,14 @@ mod siginfo;
 use crate::trace::Recorder;
 use std::io;
 use std::ops::Range;
-use xnu_backend_linux::{Linux, NoLkm};
+use xnu_backend_linux::{Linux, PortNames};
 use xnu_core::Process;
 use xnu_core::registers::Registers;
 
 pub use area::GuestThread;
 
 /// The guest's process, as the runner has it.
-pub type GuestProcess = Process<Linux, NoLkm>;
+pub type GuestProcess = Process<Linux, PortNames>;
 
 /// What the whole process shares. Lives as long as the guest does.
 pub struct Guest {
@@ -40,7 +40,7 @@ pub struct Guest {
 impl Guest {
     /// A guest that has not started.
     pub fn new(recorder: Option<Recorder>) -> Guest {
-        Guest { process: Process::new(Linux::new(), NoLkm), recorder, text: entry::text() }
+        Guest { process: Process::new(Linux::new(), PortNames::new()), recorder, text: entry::text() }
     }
 
     /// Makes the calling thread the guest's first: its stacks and the runner's signal handlers.

@@ -30,7 +30,7 @@ pub(super) unsafe extern "sysv64" fn serve(thread: *mut GuestThread) {
                 Some(recorder) => {
                     let entered = recorder.enter(&process.kernel, &call);
                     let reply = call.dispatch(&mut cx);
-                    recorder.leave(process, &call, entered, &reply);
+                    recorder.leave(&process.kernel, &call, entered, &reply);
                     reply
                 }
             };
@@ -39,7 +39,7 @@ pub(super) unsafe extern "sysv64" fn serve(thread: *mut GuestThread) {
         Err(undecodable) => {
             let reply = undecodable.reply();
             if let Some(recorder) = &guest.recorder {
-                recorder.undecodable(&process.kernel, &thread.thread.registers, &reply);
+                recorder.undecodable(&process.kernel, thread.thread.registers.rax, &reply);
             }
             (undecodable.class(), reply)
         }
@@ -74,8 +74,7 @@ pub(super) unsafe extern "sysv64" fn leave(thread: *mut GuestThread) {
             Next::Entered => {
                 let mask = thread.thread.signals.mask & !KEPT;
                 // The mask is the one that the core computed: Linux has nothing to refuse.
-                let _ =
-                    linux::signal::set_mask(&process.kernel, convert::signal::mask_to_linux(mask));
+                let _ = linux::signal::set_mask(&process.kernel, convert::signal::mask_to_linux(mask));
             }
             Next::Default(signal) => default(thread, signal),
         }

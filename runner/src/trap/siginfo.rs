@@ -25,10 +25,8 @@ const SI_KERNEL: i32 = 0x80;
 impl Cause {
     /// Whether the thread's own instruction caused it.
     pub(super) fn is_fault(&self) -> bool {
-        let kind = matches!(
-            self.signal,
-            libc::SIGSEGV | libc::SIGBUS | libc::SIGILL | libc::SIGFPE | libc::SIGTRAP
-        );
+        let kind =
+            matches!(self.signal, libc::SIGSEGV | libc::SIGBUS | libc::SIGILL | libc::SIGFPE | libc::SIGTRAP);
         kind && self.code > 0
     }
 
@@ -42,12 +40,8 @@ impl Cause {
         const SEGV_MAPERR: i32 = 1;
         let (signal, code, address) = match (self.signal, self.code) {
             (libc::SIGSEGV, SI_KERNEL) => (Signal::SIGSEGV, 0, 0),
-            (libc::SIGSEGV, SEGV_MAPERR) => {
-                (Signal::SIGSEGV, SegvCode::SEGV_MAPERR.number(), self.address)
-            }
-            (libc::SIGSEGV | libc::SIGBUS, _) => {
-                (Signal::SIGBUS, BusCode::BUS_ADRERR.number(), self.address)
-            }
+            (libc::SIGSEGV, SEGV_MAPERR) => (Signal::SIGSEGV, SegvCode::SEGV_MAPERR.number(), self.address),
+            (libc::SIGSEGV | libc::SIGBUS, _) => (Signal::SIGBUS, BusCode::BUS_ADRERR.number(), self.address),
             (libc::SIGILL, _) => (Signal::SIGILL, IllCode::ILL_ILLOPC.number(), self.address),
             (libc::SIGFPE, code) => (Signal::SIGFPE, float_code(code), self.address),
             (_, _) => (Signal::SIGTRAP, TrapCode::TRAP_BRKPT.number(), 0),
@@ -64,7 +58,13 @@ impl Cause {
                 CLD_EXITED => self.status,
                 _ => to_darwin(self.status).map_or(self.status, Signal::number),
             };
-            return Some(Info { code: self.code, pid: self.pid, uid: self.uid, status, ..Info::bare(signal) });
+            return Some(Info {
+                code: self.code,
+                pid: self.pid,
+                uid: self.uid,
+                status,
+                ..Info::bare(signal)
+            });
         }
         let code = match self.code {
             libc::SI_QUEUE => SiCode::SI_QUEUE,

@@ -1,0 +1,66 @@
+//! The command line of `xnurun`.
+
+use clap::{Args, Parser, ValueHint};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  xnurun ./prog arg                 run a macOS program
+  xnurun --trace ./prog             show every system call on standard error
+  xnurun --trace=calls.txt ./prog   the same, into a file
+  xnurun --trace-json=calls.json ./prog
+  xnurun -c ./prog                  count calls, errors and time
+
+Exit status: the program's own. 126 if the file is there but cannot be run, 127 if it is not there, 125 if xnurun \
+itself cannot work here. A program that a signal ends makes xnurun end by the same signal.
+
+What is traced is the kernel's side: system calls with XNU's names, numbers and errors. A call that is not served yet \
+answers ENOSYS and says so in the trace.";
+
+/// Run a macOS program (Mach-O, x86-64) that makes XNU system calls itself, on Linux, without root.
+#[derive(Parser, Debug)]
+#[command(name = "xnurun", version, after_long_help = EXAMPLES, after_help = "'--help' has examples.")]
+#[command(override_usage = "xnurun [OPTIONS] PROGRAM [ARGUMENT]...")]
+pub struct Cli {
+    /// What to write down.
+    #[command(flatten)]
+    pub trace: TraceOptions,
+
+    /// The directory that is the program's root; only / for now
+    #[arg(long, value_name = "DIR", default_value = "/", value_hint = ValueHint::DirPath)]
+    pub prefix: PathBuf,
+
+    /// The dynamic linker to use in place of the prefix's /usr/lib/dyld
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub dyld: Option<PathBuf>,
+
+    /// Print the completions of a shell, and nothing else
+    #[arg(long, value_name = "SHELL", exclusive = true)]
+    pub completions: Option<clap_complete::Shell>,
+
+    /// Print the manual page in roff, and nothing else
+    #[arg(long, exclusive = true)]
+    pub man: bool,
+
+    /// The program and its arguments
+    #[arg(value_name = "PROGRAM", required_unless_present_any = ["completions", "man"])]
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_hint = ValueHint::CommandWithArguments)]
+    pub program: Vec<OsString>,
+}
+
+/// What to write down.
+#[derive(Args, Debug)]
+pub struct TraceOptions {
+    /// Write a line per system call to standard error, or to FILE
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, conflicts_with = "trace_json")]
+    pub trace: Option<Option<PathBuf>>,
+
+    /// Write a JSON object per system call to standard error, or to FILE
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    pub trace_json: Option<Option<PathBuf>>,
+
+    /// Print a table of calls, errors and time at the end
+    #[arg(short = 'c', long = "summary")]
+    pub summary: bool,
+}

@@ -1,0 +1,357 @@
+//! From a command line to a running guest.
+
+use crate::cli::{Cli, TraceOptions};
+use crate::commpage::{self, Clock, Host, Sample};
+use crate::load::{self, Bytes, Loaded};
+use crate::macho::{self, Kind, Program};
+use crate::stack::{self, FileId, RANDOM_BYTES, Stack, Start};
+use crate::trace::{self, Format, Options, Output, Recorder, Trace};
+use crate::trap::Guest;
+use std::convert::Infallible;
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use xnu_abi::darwin::commpage::_COMM_PAGE64_BASE_ADDRESS as COMMPAGE;
+use xnu_core::registers::{RFLAGS_FIXED, RFLAGS_USER, Registers};
+use zerocopy::IntoBytes;
+
+/// Why the guest did not start: a line for standard error, and the exit status that a shell would give.
+#[derive(Debug)]
+pub struct Failure {
+    line: String,
+    status: u8,
+}
+
+/// There is no such program.
+const NOT_FOUND: u8 = 127;
+/// The program cannot be run.
+const CANNOT_RUN: u8 = 126;
+/// The runner cannot work here.
+const CANNOT_WORK: u8 = 125;
+
+impl Failure {
+    fn new(status: u8, what: impl fmt::Display) -> Failure {
+        Failure { line: what.to_string(), status }
+    }
+
+    fn about(path: &Path, status: u8, what: impl fmt::Display) -> Failure {
+        Failure::new(status, format_args!("{}: {what}", path.display()))
+    }
+
+    /// The exit status.
+    pub fn status(&self) -> u8 {
+        self.status
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.line)
+    }
+}
+
+/// Counts the starts that were given up because of the address layout; not passed on to the guest.
+const ATTEMPT: &str = "XNURUN_ATTEMPT";
+
+/// As often as a start is tried anew. The commpage's place is taken about once in a hundred thousand times.
+const ATTEMPTS: u32 = 16;
+
+/// Starts the guest. Comes back only with a failure.
+///
+/// # Errors
+/// The program is not there, cannot be run, or the runner cannot work here.
+pub fn run(cli: &Cli) -> Result<Infallible, Failure> {
+    let attempt = env::var(ATTEMPT).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+    // SAFETY is not at stake: nothing else runs in this process yet.
+    forget_attempt();
+    let prepared = Prepared::new(cli, Sample::now())?;
+    let recorder = recorder(&cli.trace)?;
+    match prepared.start(recorder) {
+        Err(Stopped::Layout(_)) if attempt < ATTEMPTS => Err(again(attempt + 1)),
+        Err(Stopped::Layout(line)) => Err(Failure::new(CANNOT_WORK, line)),
+        Err(Stopped::Failed(failure)) => Err(failure),
+        Ok(never) => match never {},
+    }
+}
+
+#[allow(unsafe_code)]
+fn forget_attempt() {
+    // SAFETY: the only thread, before anything else reads the environment.
+    unsafe { env::remove_var(ATTEMPT) };
+}
+
+/// Executes the runner once more, for another address layout. Comes back only where that fails.
+fn again(attempt: u32) -> Failure {
+    let mut arguments = env::args_os();
+    let name = arguments.next().unwrap_or_default();
+    let error =
+        Command::new("/proc/self/exe").arg0(name).args(arguments).env(ATTEMPT, attempt.to_string()).exec();
+    Failure::new(CANNOT_WORK, format_args!("cannot start again for another address layout: {error}"))
+}
+
+fn recorder(options: &TraceOptions) -> Result<Option<Recorder>, Failure> {
+    let (format, file) = match (&options.trace, &options.trace_json) {
+        (Some(file), _) => (Format::Text, file.clone()),
+        (None, Some(file)) => (Format::Json, file.clone()),
+        (None, None) if options.summary => (Format::None, None),
+        (None, None) => return Ok(None),
+    };
+    let output = file.map_or(Output::Stderr, Output::File);
+    let cannot = |error: trace::Error| Failure::new(CANNOT_WORK, error);
+    let trace = Trace::new(&Options { format, output, summary: options.summary }).map_err(cannot)?;
+    trace.fork().map(Some).map_err(cannot)
+}
+
+/// A program and its dynamic linker, read and found to be good.
+struct Prepared {
+    path: PathBuf,
+    file: File,
+    program: Program,
+    dyld: Option<(PathBuf, File, Program)>,
+    arguments: Vec<OsString>,
+    /// The clocks when the runner started: the older, the better its rate is known.
+    started: Sample,
+}
+
+/// Why a start stopped half way.
+enum Stopped {
+    /// Something of the runner's own is where the guest must be.
+    Layout(String),
+    Failed(Failure),
+}
+
+impl Prepared {
+    fn new(cli: &Cli, started: Sample) -> Result<Prepared, Failure> {
+        let name = cli.program.first().map(OsString::as_os_str).unwrap_or_default();
+        if cli.prefix != Path::new("/") {
+            let what = "--prefix: only / can be the program's root so far";
+            return Err(Failure::about(&cli.prefix, CANNOT_WORK, what));
+        }
+        let path = find(name).ok_or_else(|| Failure::about(Path::new(name), NOT_FOUND, "no such file"))?;
+        let (file, program) = read(&path, Kind::Program)?;
+        let dyld = match &program.dylinker {
+            None => None,
+            Some(name) => dynamic_linker(cli, &path, &program, OsStr::from_bytes(name))?,
+        };
+        Ok(Prepared { path, file, program, dyld, arguments: cli.program.clone(), started })
+    }
+
+    fn start(&self, recorder: Option<Recorder>) -> Result<Infallible, Stopped> {
+        let cannot_work = |error: io::Error| Stopped::Failed(Failure::new(CANNOT_WORK, error));
+        let guest: &'static Guest = Box::leak(Box::new(Guest::new(recorder)));
+        let thread = guest.attach().map_err(cannot_work)?;
+        // What is mapped up to here is the runner's; what comes after is the guest's, but for the commpage.
+        let mut kept = load::mapped().map_err(cannot_work)?;
+        kept.push(COMMPAGE..COMMPAGE + 0x1000);
+        kept.sort_by_key(|range| range.start);
+
+        let loaded = self.load(&self.path, &self.file, &self.program)?;
+        let dyld = match &self.dyld {
+            None => None,
+            Some((path, file, program)) => Some(self.load(path, file, program)?),
+        };
+        let page = commpage::build(&Clock::calibrate(self.started), &Host::detect());
+        load::read_only_page(COMMPAGE, page.as_bytes()).map_err(|error| stopped(&self.path, error))?;
+
+        let registers = self.registers(&loaded, dyld.as_ref())?;
+        for range in kept {
+            guest
+                .process
+                .reserved
+                .add(range)
+                .map_err(|_| Stopped::Failed(Failure::new(CANNOT_WORK, "too many mappings to protect")))?;
+        }
+        thread.start(registers).map_err(|refused| Stopped::Failed(Failure::new(CANNOT_WORK, refused)))
+    }
+
+    fn load(&self, path: &Path, file: &File, program: &Program) -> Result<Loaded, Stopped> {
+        load::load(file, program).map_err(|error| stopped(path, error))
+    }
+
+    /// Builds the stack and says where the guest begins.
+    fn registers(&self, loaded: &Loaded, dyld: Option<&Loaded>) -> Result<Registers, Stopped> {
+        let failed = |what: &dyn fmt::Display| Stopped::Failed(Failure::about(&self.path, CANNOT_RUN, what));
+        let (top, stack) = match self.program.custom_stack() {
+            Some(top) => {
+                let top = (top & !0xfff).wrapping_add(loaded.slide);
+                (top, Stack { size: 0, allocation: 0, allocation_size: 0 })
+            }
+            None => {
+                let size = self.program.stack_size.unwrap_or_else(default_stack_size);
+                let size = size.next_multiple_of(0x1000);
+                let range = load::stack(size, self.program.allow_stack_execution)
+                    .map_err(|error| failed(&format_args!("no memory for the stack: {error}")))?;
+                let allocation = range.start - 0x1000;
+                (range.end, Stack { size, allocation, allocation_size: range.end - allocation })
+            }
+        };
+        let random = random().map_err(|error| failed(&error))?;
+        let arguments: Vec<&[u8]> = self.arguments.iter().map(|argument| argument.as_bytes()).collect();
+        let environment = environment();
+        let environment: Vec<&[u8]> = environment.iter().map(Vec::as_slice).collect();
+        let start = Start {
+            arguments: &arguments,
+            environment: &environment,
+            executable_path: self.path.as_os_str().as_bytes(),
+            mach_header: dyld.and(loaded.header),
+            pfz: None,
+            nano_zone: false,
+            stack,
+            executable_file: file_id(&self.file),
+            dyld_file: self.dyld.as_ref().and_then(|(_, file, _)| file_id(file)),
+            signature: None,
+            thread_port: None,
+            random: &random,
+        };
+        let image = stack::build(&start, top).map_err(|error| failed(&error))?;
+        fill(image.rsp, &image.bytes);
+
+        let (entry, first) = match (dyld, &self.dyld) {
+            (Some(dyld), Some((_, _, program))) => (dyld.entry, &program.entry),
+            _ => (loaded.entry, &self.program.entry),
+        };
+        let mut registers = initial(first);
+        registers.rip = entry;
+        registers.rsp = image.rsp;
+        Ok(registers)
+    }
+}
+
+#[allow(unsafe_code)]
+fn fill(address: u64, bytes: &[u8]) {
+    // SAFETY: the stack was mapped for this, or the program's own segment is its stack, and nothing runs there yet.
+    unsafe { load::fill(address, bytes) };
+}
+
+fn stopped(path: &Path, error: load::Error) -> Stopped {
+    match error {
+        load::Error::Taken(_) => Stopped::Layout(format!("{}: {error}", path.display())),
+        load::Error::Refused(..) => Stopped::Failed(Failure::about(path, CANNOT_RUN, error)),
+    }
+}
+
+/// The registers of `LC_UNIXTHREAD`, without those that a program may not set.
+fn initial(entry: &macho::Entry) -> Registers {
+    let macho::Entry::Thread(from) = entry else {
+        return Registers { rflags: RFLAGS_FIXED, ..Registers::default() };
+    };
+    Registers {
+        rax: from.rax,
+        rbx: from.rbx,
+        rcx: from.rcx,
+        rdx: from.rdx,
+        rdi: from.rdi,
+        rsi: from.rsi,
+        rbp: from.rbp,
+        rsp: 0,
+        r8: from.r8,
+        r9: from.r9,
+        r10: from.r10,
+        r11: from.r11,
+        r12: from.r12,
+        r13: from.r13,
+        r14: from.r14,
+        r15: from.r15,
+        rip: 0,
+        rflags: from.rflags & RFLAGS_USER | RFLAGS_FIXED,
+        cs: 0,
+        fs: 0,
+        gs: 0,
+    }
+}
+
+/// A name without a slash is looked for where it stands, then along `PATH`.
+fn find(name: &OsStr) -> Option<PathBuf> {
+    let here = PathBuf::from(name);
+    if here.exists() || name.is_empty() {
+        return here.exists().then_some(here);
+    }
+    if name.as_bytes().contains(&b'/') {
+        return None;
+    }
+    let path = env::var_os("PATH")?;
+    let executable = |file: &PathBuf| {
+        file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+    };
+    env::split_paths(&path).map(|directory| directory.join(name)).find(executable)
+}
+
+fn read(path: &Path, kind: Kind) -> Result<(File, Program), Failure> {
+    let cannot_read =
+        |error: io::Error| Failure::about(path, CANNOT_RUN, format_args!("cannot be read: {error}"));
+    let file = File::open(path).map_err(cannot_read)?;
+    let metadata = file.metadata().map_err(cannot_read)?;
+    if !metadata.is_file() {
+        return Err(Failure::about(path, CANNOT_RUN, "is no regular file"));
+    }
+    let bytes = Bytes::map(&file).map_err(cannot_read)?;
+    let program =
+        macho::parse(&bytes, kind).map_err(|error| Failure::about(path, error.exit_status(), &error))?;
+    Ok((file, program))
+}
+
+/// Finds the program's dynamic linker. One that names a linker but needs no library starts at its own entry where
+/// there is none: what Go's linker made until 1.10.
+fn dynamic_linker(
+    cli: &Cli,
+    program_path: &Path,
+    program: &Program,
+    name: &OsStr,
+) -> Result<Option<(PathBuf, File, Program)>, Failure> {
+    let path = cli.dyld.clone().unwrap_or_else(|| PathBuf::from(name));
+    if cli.dyld.is_none() && !path.exists() {
+        let alone = matches!(program.entry, macho::Entry::Thread(_)) && !program.needs_libraries;
+        if alone {
+            return Ok(None);
+        }
+        let what = format_args!(
+            "needs the dynamic linker {}, which is not there: name one with --dyld FILE",
+            path.display()
+        );
+        return Err(Failure::about(program_path, CANNOT_RUN, what));
+    }
+    let (file, linker) = read(&path, Kind::Dylinker)?;
+    Ok(Some((path, file, linker)))
+}
+
+/// XNU's largest stack for the main thread (`bsd/sys/vmparam.h`, `MAXSSIZ`), and its usual one.
+const STACK_MAX: u64 = 64 << 20;
+const STACK_USUAL: u64 = 8 << 20;
+
+/// The soft limit, as far as XNU would give it.
+fn default_stack_size() -> u64 {
+    soft_stack_limit().map_or(STACK_USUAL, |limit| limit.clamp(0x1_0000, STACK_MAX))
+}
+
+#[allow(unsafe_code)]
+fn soft_stack_limit() -> Option<u64> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: Linux writes the structure that is given.
+    let result = unsafe { libc::getrlimit(libc::RLIMIT_STACK, &raw mut limit) };
+    (result == 0 && limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur)
+}
+
+#[allow(unsafe_code)]
+fn random() -> io::Result<[u8; RANDOM_BYTES]> {
+    let mut bytes = [0u8; RANDOM_BYTES];
+    // SAFETY: Linux fills the array that is given.
+    let got = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
+    if usize::try_from(got) == Ok(bytes.len()) { Ok(bytes) } else { Err(io::Error::last_os_error()) }
+}
+
+/// The environment as the runner got it.
+fn environment() -> Vec<Vec<u8>> {
+    env::vars_os().map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat()).collect()
+}
+
+fn file_id(file: &File) -> Option<FileId> {
+    let metadata = file.metadata().ok()?;
+    Some(FileId { fsid: metadata.dev(), fileid: metadata.ino() })
+}
