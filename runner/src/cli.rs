@@ -64,3 +64,50 @@ pub struct TraceOptions {
     #[arg(short = 'c', long = "summary")]
     pub summary: bool,
 }
+
+impl Cli {
+    /// The command line if it begins with the program: `None` where there is an option or nothing at all.
+    pub fn without_options(arguments: &[OsString]) -> Option<Cli> {
+        let program = arguments.get(1..)?;
+        let first = program.first()?;
+        if first.as_encoded_bytes().starts_with(b"-") {
+            return None;
+        }
+        Some(Cli {
+            trace: TraceOptions { trace: None, trace_json: None, summary: false },
+            prefix: PathBuf::from("/"),
+            dyld: None,
+            completions: None,
+            man: false,
+            program: program.to_vec(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<OsString> {
+        line.split(' ').map(OsString::from).collect()
+    }
+
+    #[test]
+    fn the_short_way_says_what_the_parser_says() {
+        for line in ["xnurun prog", "xnurun ./prog -c --trace", "xnurun prog -- x"] {
+            let short = Cli::without_options(&words(line)).expect("no option before the program");
+            let parsed = Cli::parse_from(words(line));
+            assert_eq!(format!("{short:?}"), format!("{parsed:?}"), "{line}");
+        }
+        assert!(Cli::without_options(&words("xnurun --trace prog")).is_none());
+        assert!(Cli::without_options(&words("xnurun")).is_none());
+    }
+
+    #[test]
+    fn a_traces_file_needs_an_equals_sign() {
+        let cli = Cli::parse_from(words("xnurun --trace prog"));
+        assert_eq!((cli.trace.trace, cli.program), (Some(None), words("prog")));
+        let cli = Cli::parse_from(words("xnurun --trace=out prog"));
+        assert_eq!(cli.trace.trace, Some(Some(PathBuf::from("out"))));
+    }
+}

@@ -8,7 +8,7 @@
 use crate::macho::{Program, Segment};
 use std::fmt;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::ops::{Deref, Range};
 use std::os::fd::AsRawFd;
 use std::ptr;
@@ -222,7 +222,9 @@ pub unsafe fn fill(address: u64, bytes: &[u8]) {
 /// # Errors
 /// The file cannot be read.
 pub fn mapped() -> io::Result<Vec<Range<u64>>> {
-    let maps = std::fs::read_to_string("/proc/self/maps")?;
+    // With room for all of it Linux is asked twice, not once for every doubling of a buffer.
+    let mut maps = String::with_capacity(0x4000);
+    File::open("/proc/self/maps")?.read_to_string(&mut maps)?;
     let mut ranges: Vec<Range<u64>> = Vec::new();
     for line in maps.lines() {
         let Some((start, rest)) = line.split_once('-') else { continue };

@@ -67,11 +67,10 @@ const ATTEMPTS: u32 = 16;
 ///
 /// # Errors
 /// The program is not there, cannot be run, or the runner cannot work here.
-pub fn run(cli: &Cli) -> Result<Infallible, Failure> {
+pub fn run(cli: Cli) -> Result<Infallible, Failure> {
     let attempt = env::var(ATTEMPT).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
-    // SAFETY is not at stake: nothing else runs in this process yet.
     forget_attempt();
-    let prepared = Prepared::new(cli, Sample::now())?;
+    let prepared = Prepared::new(&cli, Sample::now())?;
     let recorder = recorder(&cli.trace)?;
     match prepared.start(recorder) {
         Err(Stopped::Layout(_)) if attempt < ATTEMPTS => Err(again(attempt + 1)),
@@ -143,7 +142,8 @@ impl Prepared {
         Ok(Prepared { path, file, program, dyld, arguments: cli.program.clone(), started })
     }
 
-    fn start(&self, recorder: Option<Recorder>) -> Result<Infallible, Stopped> {
+    /// Maps everything and goes. The files are closed before: the guest gets no descriptor of the runner's.
+    fn start(self, recorder: Option<Recorder>) -> Result<Infallible, Stopped> {
         let cannot_work = |error: io::Error| Stopped::Failed(Failure::new(CANNOT_WORK, error));
         let guest: &'static Guest = Box::leak(Box::new(Guest::new(recorder)));
         let thread = guest.attach().map_err(cannot_work)?;
