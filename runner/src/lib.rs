@@ -1,3 +1,5 @@
 //! The parts of `xnurun`, as a library so that tests, benchmarks and fuzzers can reach them.
 
+pub mod commpage;
 pub mod macho;
+pub mod stack;
