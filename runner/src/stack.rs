@@ -231,3 +231,6 @@ impl Strings {
         self.0.resize(self.0.len().next_multiple_of(POINTER_BYTES), 0);
     }
 }
+
+#[cfg(test)]
+mod tests;
