@@ -4,8 +4,8 @@
 //! # How good it is
 //! No free source of the counter's frequency is exact: CPUID often has none on virtual machines, and Linux steers
 //! CLOCK_MONOTONIC by NTP anyway. So the rate comes from two readings of both clocks. Each is good to a few
-//! nanoseconds: 100 µs apart they gave the rate to 6e-5 at worst (3e-6 in the median), 1 ms apart to 6e-6. An error
-//! of 6e-5 is 0.2 s in an hour, too much for deadlines that Linux waits for: [`Clock::refine`] corrects the clock
+//! nanoseconds: 100 µs apart they gave the rate to 1e-4 at worst (5e-6 in the median), 1 ms apart to 1e-5. An error
+//! of 1e-4 is 0.36 s in an hour, too much for deadlines that Linux waits for: [`Clock::refine`] corrects the clock
 //! as time goes by.
 //!
 //! The counter must be constant and the same on all processors, as Linux requires before it uses it itself (clock
