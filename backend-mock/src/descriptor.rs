@@ -48,6 +48,8 @@ pub(crate) struct OpenFile {
     pub(crate) writable: bool,
     /// Made by `O_TMPFILE`: may be given a first name by `linkat`.
     pub(crate) linkable: bool,
+    /// A fifo opened for reading before any writer came: `poll` does not call that hung up until one came and went.
+    pub(crate) awaits_writer: Option<u64>,
 }
 
 impl OpenFile {
@@ -258,6 +260,7 @@ impl State {
                 readable,
                 writable: !readable,
                 linkable: false,
+                awaits_writer: None,
             };
             self.descriptors.install(fd, file, flags & O_CLOEXEC != 0);
         }

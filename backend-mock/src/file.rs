@@ -176,6 +176,7 @@ impl State {
         let (ino, nonblock) = (file.ino, file.has(O_NONBLOCK));
         let pos = at.unwrap_or(file.pos);
         let inode = self.inodes.get(ino);
+        check_end(pos, len)?;
         if inode.is_dir() {
             return Err(Errno::EISDIR);
         }
@@ -229,6 +230,7 @@ impl State {
         let file = self.descriptors.file(fd)?;
         let (ino, append) = (file.ino, file.has(O_APPEND));
         let pos = at.unwrap_or(file.pos);
+        check_end(pos, len)?;
         match &self.inodes.get(ino).body {
             _ if len == 0 => Ok(0),
             Body::File(content) => {
@@ -344,52 +346,54 @@ impl State {
     pub(crate) fn getdents64(&mut self, a: &mut Args<'_, '_>) -> Answer {
         let (fd, room) = (a.int(0), a.num(2) as u32 as usize);
         let file = self.descriptors.file(fd)?;
-        let (ino, pos) = (file.ino, file.pos);
-        let entries = self.list(ino, pos)?;
-        let mut bytes = Vec::new();
-        let mut pos = pos;
-        for (next, name, child, kind) in entries {
-            let record = dirent(child, next, kind, &name);
-            if bytes.len() + record.len() > room {
-                if bytes.is_empty() {
-                    return Err(Errno::EINVAL);
-                }
-                break;
+        let (ino, mut pos) = (file.ino, file.pos);
+        let mut done = 0;
+        for entry in self.list(ino, pos)? {
+            let record = dirent(&entry);
+            let failure = if done + record.len() > room {
+                Errno::EINVAL
+            } else if a.write_some(&mut self.memory, 1, done, &record) < record.len() {
+                Errno::EFAULT
+            } else {
+                done += record.len();
+                pos = entry.next;
+                continue;
+            };
+            if done == 0 {
+                return Err(failure);
             }
-            bytes.extend(record);
-            pos = next;
+            break;
         }
-        a.write(&mut self.memory, 1, &bytes)?;
         self.descriptors.file_mut(fd)?.pos = pos;
         self.touch_atime(ino);
-        Ok(bytes.len())
+        Ok(done)
     }
 
-    /// Entries of a directory behind a position: (position behind, name, inode, type).
-    fn list(&self, ino: Ino, pos: u64) -> Result<Vec<(u64, Vec<u8>, Ino, u8)>, Errno> {
+    /// The entries of a directory behind a position.
+    fn list(&self, ino: Ino, pos: u64) -> Result<Vec<Entry>, Errno> {
         let inode = self.inodes.get(ino);
-        let dir_type = DT_DIR as u8;
         let parent = match &inode.body {
             Body::Directory(directory) if directory.dead => return Err(Errno::ENOENT),
             Body::Directory(directory) => directory.parent,
             Body::ProcFd => self.process.proc_dir,
             _ => return Err(Errno::ENOTDIR),
         };
-        let dots = [(1, b".".to_vec(), ino, dir_type), (2, b"..".to_vec(), parent, dir_type)];
-        let mut entries: Vec<_> = dots.into_iter().filter(|&(next, ..)| next > pos).collect();
+        let kind = DT_DIR as u8;
+        let mut entries = vec![
+            Entry { next: 1, name: b".".to_vec(), ino, kind },
+            Entry { next: 2, name: b"..".to_vec(), ino: parent, kind },
+        ];
         match &inode.body {
-            Body::Directory(directory) => {
-                entries.extend(directory.after(pos).map(|(next, name, child)| {
-                    (next, name.to_vec(), child, self.inodes.get(child).dirent_type())
-                }));
-            }
-            _ => {
-                let numbers = self.descriptors.numbers().into_iter().map(|fd| {
-                    (fd as u64 + 3, fd.to_string().into_bytes(), MAGIC_INO + fd as u64, DT_LNK as u8)
-                });
-                entries.extend(numbers.filter(|&(next, ..)| next > pos));
-            }
+            Body::Directory(directory) => entries.extend(directory.after(2).map(|(next, name, child)| {
+                let kind = self.inodes.get(child).dirent_type();
+                Entry { next, name: name.to_vec(), ino: child, kind }
+            })),
+            _ => entries.extend(self.descriptors.numbers().into_iter().map(|fd| {
+                let name = fd.to_string().into_bytes();
+                Entry { next: fd as u64 + 3, name, ino: MAGIC_INO + fd as u64, kind: DT_LNK as u8 }
+            })),
         }
+        entries.retain(|entry| entry.next > pos);
         Ok(entries)
     }
 
@@ -440,15 +444,33 @@ impl State {
     }
 }
 
+/// A transfer must not end behind the last offset (`rw_verify_area`).
+fn check_end(pos: u64, len: usize) -> Result<(), Errno> {
+    if pos.checked_add(len as u64).is_some_and(|end| end <= i64::MAX as u64) {
+        Ok(())
+    } else {
+        Err(Errno::EINVAL)
+    }
+}
+
+/// One name in a directory.
+struct Entry {
+    /// The position behind it.
+    next: u64,
+    name: Vec<u8>,
+    ino: Ino,
+    kind: u8,
+}
+
 /// One `struct linux_dirent64`.
-fn dirent(ino: Ino, next: u64, kind: u8, name: &[u8]) -> Vec<u8> {
-    let len = (19 + name.len() + 1).next_multiple_of(8);
+fn dirent(entry: &Entry) -> Vec<u8> {
+    let len = (19 + entry.name.len() + 1).next_multiple_of(8);
     let mut bytes = Vec::with_capacity(len);
-    bytes.extend(ino.to_le_bytes());
-    bytes.extend(next.to_le_bytes());
+    bytes.extend(entry.ino.to_le_bytes());
+    bytes.extend(entry.next.to_le_bytes());
     bytes.extend((len as u16).to_le_bytes());
-    bytes.push(kind);
-    bytes.extend(name);
+    bytes.push(entry.kind);
+    bytes.extend(&entry.name);
     bytes.resize(len, 0);
     bytes
 }

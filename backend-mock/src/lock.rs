@@ -36,11 +36,15 @@ const TO_EOF: u64 = i64::MAX as u64 + 1;
 impl Lock {
     fn conflicts(&self, other: &Lock) -> bool {
         let same_world = matches!(self.owner, Owner::Flock(_)) == matches!(other.owner, Owner::Flock(_));
-        same_world
-            && self.owner != other.owner
-            && (self.write || other.write)
-            && self.start < other.end
-            && other.start < self.end
+        same_world && self.owner != other.owner && (self.write || other.write) && self.overlaps(other)
+    }
+
+    fn is_same_owners(&self, other: &Lock) -> bool {
+        self.owner == other.owner && self.overlaps(other)
+    }
+
+    fn overlaps(&self, other: &Lock) -> bool {
+        self.start < other.end && other.start < self.end
     }
 }
 
@@ -48,7 +52,7 @@ impl Lock {
 fn carve(locks: &mut Vec<Lock>, hole: &Lock) {
     let before = std::mem::take(locks);
     for lock in before {
-        if lock.owner != hole.owner || lock.end <= hole.start || hole.end <= lock.start {
+        if !lock.is_same_owners(hole) {
             locks.push(lock);
             continue;
         }
@@ -73,7 +77,7 @@ impl State {
         }
         let kind = field!(bytes, flock, l_type) as u32;
         let get = matches!(command, F_GETLK | F_OFD_GETLK);
-        if kind > F_UNLCK || get && kind == F_UNLCK {
+        if kind > F_UNLCK || get && kind == F_UNLCK && !of_file {
             return Err(Errno::EINVAL);
         }
         let base = match field!(bytes, flock, l_whence) as u32 {
@@ -88,7 +92,7 @@ impl State {
         let owner = if of_file { Owner::File(file_id) } else { Owner::Process(self.process.pid) };
         let lock = Lock { owner, write: kind == F_WRLCK, start, end };
         if get {
-            return self.report_lock(a, ino, &lock, bytes);
+            return self.report_lock(a, ino, &lock, kind == F_UNLCK, bytes);
         }
         if kind == F_RDLCK && !readable || kind == F_WRLCK && !writable {
             return Err(Errno::EBADF);
@@ -104,8 +108,17 @@ impl State {
         Ok(0)
     }
 
-    fn report_lock(&mut self, a: &mut Args<'_, '_>, ino: Ino, lock: &Lock, mut given: Vec<u8>) -> Answer {
-        let held = self.inodes.get(ino).locks.iter().find(|held| held.conflicts(lock));
+    /// Answers the first lock in the way, or with `own` the first that the caller holds itself.
+    fn report_lock(
+        &mut self,
+        a: &mut Args<'_, '_>,
+        ino: Ino,
+        lock: &Lock,
+        own: bool,
+        mut given: Vec<u8>,
+    ) -> Answer {
+        let mut locks = self.inodes.get(ino).locks.iter();
+        let held = locks.find(|held| if own { held.is_same_owners(lock) } else { held.conflicts(lock) });
         let bytes = match held {
             Some(held) => layout!(flock {
                 l_type = if held.write { F_WRLCK } else { F_RDLCK },
@@ -133,6 +146,9 @@ impl State {
             return Err(Errno::EINVAL);
         }
         let (file_id, file) = self.descriptors.file_with_id(a.int(0))?;
+        if kind != LOCK_UN && !file.readable && !file.writable {
+            return Err(Errno::EBADF);
+        }
         let lock = Lock { owner: Owner::Flock(file_id), write: kind == LOCK_EX, start: 0, end: TO_EOF };
         let locks = &mut self.inodes.get_mut(file.ino).locks;
         // Converting a lock drops the old one first, and does not get it back.

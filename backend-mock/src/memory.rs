@@ -20,13 +20,13 @@ const MADV_REMOVE: i32 = 9;
 fn pages(address: u64, len: u64) -> Result<(u64, u64), Errno> {
     let len = page_up(len).ok_or(Errno::EINVAL)?;
     let fits = address.checked_add(len).is_some_and(|end| end <= TASK_SIZE);
-    if address % PAGE == 0 && len > 0 && fits { Ok((address, len)) } else { Err(Errno::EINVAL) }
+    if address.is_multiple_of(PAGE) && len > 0 && fits { Ok((address, len)) } else { Err(Errno::EINVAL) }
 }
 
 impl State {
     pub(crate) fn mmap(&mut self, a: &mut Args<'_, '_>) -> Answer {
         let (hint, prot, flags, offset) = (a.num(0), a.uint(2), a.uint(3), a.num(5));
-        if offset % PAGE != 0 {
+        if !offset.is_multiple_of(PAGE) {
             return Err(Errno::EINVAL);
         }
         let contents = if flags & MAP_ANONYMOUS == 0 { Some(self.mappable(a.int(4))?) } else { None };
@@ -38,8 +38,10 @@ impl State {
             return Err(Errno::EOVERFLOW);
         }
         let kind = flags & MAP_TYPE;
-        if !matches!(kind, MAP_SHARED | MAP_PRIVATE) && !(kind == MAP_SHARED_VALIDATE && contents.is_some()) {
-            return Err(Errno::EINVAL);
+        match kind {
+            MAP_SHARED | MAP_PRIVATE => {}
+            MAP_SHARED_VALIDATE if contents.is_some() => {}
+            _ => return Err(Errno::EINVAL),
         }
         let start = self.place_mapping(hint, len, flags)?;
         if let Some((ino, readable, writable)) = contents {
@@ -78,7 +80,7 @@ impl State {
         if hint > TASK_SIZE - len {
             return Err(Errno::ENOMEM);
         }
-        if hint % PAGE != 0 {
+        if !hint.is_multiple_of(PAGE) {
             return Err(Errno::EINVAL);
         }
         if hint < MIN_ADDRESS && !self.capable() {
@@ -98,7 +100,7 @@ impl State {
 
     pub(crate) fn mprotect(&mut self, a: &mut Args<'_, '_>) -> Answer {
         let (start, prot) = (a.num(0), a.uint(2));
-        if start % PAGE != 0 {
+        if !start.is_multiple_of(PAGE) {
             return Err(Errno::EINVAL);
         }
         if a.num(1) == 0 {
@@ -120,7 +122,7 @@ impl State {
         if flags & !known != 0
             || moves && flags & MREMAP_MAYMOVE == 0
             || flags & MREMAP_DONTUNMAP != 0 && old_len != new_len
-            || old % PAGE != 0
+            || !old.is_multiple_of(PAGE)
             || old_len == 0
         {
             return Err(Errno::EINVAL);
@@ -165,7 +167,7 @@ impl State {
     pub(crate) fn madvise(&mut self, a: &mut Args<'_, '_>) -> Answer {
         let advice = a.int(2);
         let known = matches!(advice, 0..=4 | 8..=23 | 25);
-        if a.num(0) % PAGE != 0 || !known {
+        if !a.num(0).is_multiple_of(PAGE) || !known {
             return Err(Errno::EINVAL);
         }
         if a.num(1) == 0 {
@@ -183,7 +185,7 @@ impl State {
     pub(crate) fn msync(&mut self, a: &mut Args<'_, '_>) -> Answer {
         let flags = a.uint(2);
         let both = MS_ASYNC | MS_SYNC;
-        if flags & !(both | MS_INVALIDATE) != 0 || flags & both == both || a.num(0) % PAGE != 0 {
+        if flags & !(both | MS_INVALIDATE) != 0 || flags & both == both || !a.num(0).is_multiple_of(PAGE) {
             return Err(Errno::EINVAL);
         }
         if a.num(1) == 0 {
@@ -195,7 +197,7 @@ impl State {
 
     pub(crate) fn mincore(&mut self, a: &mut Args<'_, '_>) -> Answer {
         let (start, len) = (a.num(0), a.num(1));
-        if start % PAGE != 0 {
+        if !start.is_multiple_of(PAGE) {
             return Err(Errno::EINVAL);
         }
         let len = page_up(len).filter(|&len| start.checked_add(len).is_some_and(|end| end <= TASK_SIZE));

@@ -12,11 +12,13 @@ const PIPE_BUF: usize = 4096;
 pub(crate) struct Pipe {
     bytes: VecDeque<u8>,
     pub(crate) capacity: usize,
+    /// How often it was opened for writing.
+    pub(crate) writer_opens: u64,
 }
 
 impl Pipe {
     pub(crate) fn new() -> Pipe {
-        Pipe { bytes: VecDeque::new(), capacity: CAPACITY }
+        Pipe { bytes: VecDeque::new(), capacity: CAPACITY, writer_opens: 0 }
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -27,7 +27,8 @@ impl State {
                     if pipe.len() > 0 {
                         events |= READ_EVENTS;
                     }
-                    if !self.descriptors.has_writer(ino) {
+                    let waits = file.awaits_writer == Some(pipe.writer_opens);
+                    if !self.descriptors.has_writer(ino) && !waits {
                         events |= POLLHUP;
                     }
                 }

@@ -171,6 +171,7 @@ impl Mock {
                 readable: true,
                 writable: true,
                 linkable: false,
+                awaits_writer: None,
             };
             for fd in 0..3 {
                 state.descriptors.install(fd, file.clone(), false);

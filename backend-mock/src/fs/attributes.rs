@@ -13,7 +13,7 @@ const UTIME_NOW: u64 = 0x3fff_ffff;
 const UTIME_OMIT: u64 = 0x3fff_fffe;
 
 /// What to do with one of a file's times.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum NewTime {
     Now,
     Keep,
@@ -75,7 +75,8 @@ impl State {
         let own = inode.uid == self.process.credentials.euid;
         let uid_fine = uid == u32::MAX || own && uid == inode.uid;
         let gid_fine = gid == u32::MAX || own && (gid == inode.gid || self.in_group(gid));
-        if !self.capable() && !(uid_fine && gid_fine) {
+        let allowed = self.capable() || uid_fine && gid_fine;
+        if !allowed {
             return Err(Errno::EPERM);
         }
         if !self.inodes.get(ino).is_dir() {
@@ -110,14 +111,15 @@ impl State {
     pub(crate) fn utimensat(&mut self, a: &mut Args<'_, '_>) -> Answer {
         let flags = a.uint(3);
         let (atime, mtime) = if a.is_null(2) {
-            (NewTime::Now, NewTime::Now)
+            (Ok(NewTime::Now), Ok(NewTime::Now))
         } else {
             let bytes = a.read(&self.memory, 2, 2 * size_of::<timespec>())?;
-            let (atime, mtime) = (NewTime::new(&bytes[..16])?, NewTime::new(&bytes[16..])?);
-            if (atime, mtime) == (NewTime::Keep, NewTime::Keep) {
+            let times = (NewTime::new(&bytes[..16]), NewTime::new(&bytes[16..]));
+            // Nothing to do: not even the path is looked at.
+            if times == (Ok(NewTime::Keep), Ok(NewTime::Keep)) {
                 return Ok(0);
             }
-            (atime, mtime)
+            times
         };
         let by_descriptor = a.is_null(1) && a.int(0) != AT_FDCWD;
         let ino = if by_descriptor {
@@ -132,6 +134,7 @@ impl State {
             let path = a.path(&self.memory, 1)?;
             self.lookup(a.int(0), &path, flags & AT_SYMLINK_NOFOLLOW == 0, flags & AT_EMPTY_PATH != 0)?.ino
         };
+        let (atime, mtime) = (atime?, mtime?);
         if !self.owns(ino) {
             // Whoever may write may say "now", and nothing else.
             if (atime, mtime) != (NewTime::Now, NewTime::Now) {

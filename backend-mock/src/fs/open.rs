@@ -51,12 +51,12 @@ struct How {
 
 impl How {
     fn new(mut flags: u32, mode: u32, resolve: u32) -> Result<How, Errno> {
+        if flags & O_PATH != 0 {
+            flags &= O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC;
+        }
         let tmpfile = flags & (O_TMPFILE & !O_DIRECTORY) != 0;
         if tmpfile && (flags & (O_DIRECTORY | O_CREAT) != O_DIRECTORY || flags & O_ACCMODE == O_RDONLY) {
             return Err(Errno::EINVAL);
-        }
-        if flags & O_PATH != 0 {
-            flags &= O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC;
         }
         if flags & (O_DIRECTORY | O_CREAT) == O_DIRECTORY | O_CREAT {
             return Err(Errno::EINVAL);
@@ -145,11 +145,12 @@ impl State {
         };
         let file = OpenFile {
             ino: found.ino,
-            dentry: found.dentry,
-            flags: how.flags & !(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC),
+            dentry: found.dentry.clone(),
+            flags: how.flags & !(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC),
             pos: 0,
             readable: access & READ != 0,
             writable: access & WRITE != 0,
+            awaits_writer: if how.has(O_PATH) { None } else { self.count_fifo_open(found.ino, access) },
             linkable: how.has(O_TMPFILE) && !how.has(O_EXCL),
         };
         self.descriptors.install(fd, file, how.has(O_CLOEXEC));
@@ -244,11 +245,22 @@ impl State {
     fn open_fifo(&self, ino: Ino, how: &How) -> Result<(), Errno> {
         let nonblock = how.has(O_NONBLOCK);
         match how.flags & O_ACCMODE {
+            O_ACCMODE => Err(Errno::EINVAL),
             O_RDONLY if !nonblock && !self.descriptors.has_writer(ino) => Err(Errno::EAGAIN),
             O_WRONLY if !self.descriptors.has_reader(ino) => {
                 Err(if nonblock { Errno::ENXIO } else { Errno::EAGAIN })
             }
             _ => Ok(()),
         }
+    }
+
+    /// Counts writers; for a reader without one, answers how many there were.
+    fn count_fifo_open(&mut self, ino: Ino, access: u32) -> Option<u64> {
+        let has_writer = self.descriptors.has_writer(ino);
+        let pipe = self.inodes.get_mut(ino).pipe()?;
+        if access & WRITE != 0 {
+            pipe.writer_opens += 1;
+        }
+        (access == READ && !has_writer).then_some(pipe.writer_opens)
     }
 }

@@ -48,6 +48,8 @@ pub(crate) struct Walk {
     rest: Vec<u8>,
     links: u32,
     resolve: u32,
+    /// Linux looks the root up when it first needs it, and until then `RESOLVE_NO_XDEV` takes it for another mount.
+    root_known: bool,
     /// The last component was a magic link, which may lead to anything.
     jumped: Option<Found>,
 }
@@ -63,6 +65,7 @@ impl State {
             rest: path.to_vec(),
             links: 0,
             resolve,
+            root_known: absolute || scoped,
             jumped: None,
         };
         if absolute && resolve & RESOLVE_IN_ROOT == 0 {
@@ -194,8 +197,11 @@ impl State {
             if walk.resolve & RESOLVE_BENEATH != 0 {
                 return Err(Errno::EXDEV);
             }
+            if walk.resolve & RESOLVE_NO_XDEV != 0 && !walk.root_known {
+                return Err(Errno::EXDEV);
+            }
             self.cross(walk, walk.at, walk.root)?;
-            walk.at = walk.root;
+            (walk.at, walk.root_known) = (walk.root, true);
         }
         if slash {
             rest.push(b'/');
@@ -223,7 +229,8 @@ impl State {
         if same || walk.resolve & RESOLVE_NO_XDEV == 0 { Ok(()) } else { Err(Errno::EXDEV) }
     }
 
-    fn parent_of(&self, walk: &Walk, dir: Ino) -> Result<Ino, Errno> {
+    fn parent_of(&self, walk: &mut Walk, dir: Ino) -> Result<Ino, Errno> {
+        walk.root_known = true;
         if dir == walk.root {
             return if walk.resolve & RESOLVE_BENEATH != 0 { Err(Errno::EXDEV) } else { Ok(dir) };
         }
