@@ -56,6 +56,7 @@ mod time;
 
 pub use expectations::{Answer, FlatArg, FlatTrapArg, MockKernel, MockLkm, TrapAnswer};
 pub use fault::{Fault, Plan};
+pub use fs::Protections;
 pub use log::{Call, Logged};
 pub use mock::Mock;
 pub use module::{Module, TrapCall};

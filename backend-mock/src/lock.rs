@@ -65,6 +65,22 @@ fn carve(locks: &mut Vec<Lock>, hole: &Lock) {
     }
 }
 
+/// Adds a lock; those of the same owner and kind that it touches become one with it. Like Linux, keeps an owner's locks
+/// together from index `group` on, by their start: that decides which one `F_GETLK` tells of.
+fn merge(locks: &mut Vec<Lock>, mut new: Lock, group: usize) {
+    locks.retain(|lock| {
+        let alike = lock.owner == new.owner && lock.write == new.write;
+        let joins = alike && lock.start <= new.end && new.start <= lock.end;
+        if joins {
+            (new.start, new.end) = (new.start.min(lock.start), new.end.max(lock.end));
+        }
+        !joins
+    });
+    let before = |lock: &&Lock| lock.owner == new.owner && lock.start < new.start;
+    let at = group + locks.iter().skip(group).take_while(before).count();
+    locks.insert(at, new);
+}
+
 impl State {
     /// `F_GETLK`, `F_SETLK`, `F_SETLKW` and their open-file-description forms. Waiting is `EAGAIN`.
     pub(crate) fn record_lock(&mut self, a: &mut Args<'_, '_>, fd: i32, command: u32) -> Answer {
@@ -101,9 +117,10 @@ impl State {
         if kind != F_UNLCK && locks.iter().any(|held| held.conflicts(&lock)) {
             return Err(Errno::EAGAIN);
         }
+        let group = locks.iter().position(|held| held.owner == lock.owner).unwrap_or(locks.len());
         carve(locks, &lock);
         if kind != F_UNLCK {
-            locks.push(lock);
+            merge(locks, lock, group);
         }
         Ok(0)
     }

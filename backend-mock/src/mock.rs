@@ -2,6 +2,7 @@
 
 use crate::address_space::page_up;
 use crate::args::Args;
+use crate::fs::Protections;
 use crate::log::{Call, Logged};
 use crate::process::Credentials;
 use crate::signal::Signal;
@@ -165,9 +166,14 @@ impl Mock {
         self.state().process.set_limit(resource, soft, hard);
     }
 
-    /// `fs.protected_hardlinks`; on by default, as distributions have it.
-    pub fn set_protected_hardlinks(&self, on: bool) {
-        self.state().protected_hardlinks = on;
+    /// Changes the process id, which is 1000 otherwise. `/proc` keeps the old name.
+    pub fn set_pid(&self, pid: i32) {
+        self.state().process.pid = pid;
+    }
+
+    /// Sets the switches `fs.protected_*`.
+    pub fn set_protections(&self, protections: Protections) {
+        self.state().protections = protections;
     }
 
     /// The status that `exit` or `exit_group` was first called with. Later calls are served all the same: the caller

@@ -3,6 +3,7 @@
 use crate::address_space::AddressSpace;
 use crate::args::Args;
 use crate::descriptor::Descriptors;
+use crate::fs::Protections;
 use crate::fs::inode::{Ino, Inodes, ROOT_INO};
 use crate::log::Call;
 use crate::process::Process;
@@ -29,7 +30,7 @@ pub(crate) struct State {
     pub(crate) random: Random,
     pub(crate) tty_input: VecDeque<u8>,
     pub(crate) tty_output: Vec<u8>,
-    pub(crate) protected_hardlinks: bool,
+    pub(crate) protections: Protections,
     pub(crate) calls: Vec<Call>,
     pub(crate) keep_calls: bool,
     pub(crate) unserved: Vec<Sysno>,
@@ -50,7 +51,7 @@ impl State {
             random: Random::new(seed),
             tty_input: VecDeque::new(),
             tty_output: Vec::new(),
-            protected_hardlinks: true,
+            protections: Protections::default(),
             calls: Vec::new(),
             keep_calls: true,
             unserved: Vec::new(),

@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use xnu_abi::linux::{Errno, Sysno};
-use xnu_backend_mock::{Credentials, Mock};
+use xnu_backend_mock::{Credentials, Mock, Protections};
 use xnu_core::{Arg, Kernel, UserAddr};
 
 const AT_FDCWD: i32 = -100;
@@ -303,10 +303,11 @@ impl Generator<'_> {
         int(self.random.pick(&[-1, -1, 0, 1000, 1000, 1001, 2000]))
     }
 
-    fn lock(&mut self) -> Given {
+    fn lock(&mut self, fd: &Given) -> Given {
         let mut bytes = vec![0; 32];
         bytes[0] = self.random.pick(&[0, 1, 2, 2, 3]);
-        bytes[2] = self.random.pick(&[0, 0, 1, 2, 3]);
+        // The size of a directory is the filesystem's own.
+        bytes[2] = if self.is_dir(fd) { 0 } else { self.random.pick(&[0, 0, 1, 2, 3]) };
         bytes[8..16].copy_from_slice(&self.random.pick(&[0i64, 5, 100, -5]).to_le_bytes());
         bytes[16..24].copy_from_slice(&self.random.pick(&[0i64, 1, 50, -3]).to_le_bytes());
         Both(bytes)
@@ -403,7 +404,9 @@ impl Generator<'_> {
             }
             15 | 16 => {
                 let command = self.random.pick(&[5, 6, 6, 36, 37, 37]);
-                op(S::Fcntl, vec![self.fd(), int(command), self.lock()])
+                let fd = self.fd();
+                let lock = self.lock(&fd);
+                op(S::Fcntl, vec![fd, int(command), lock])
             }
             17 => op(S::Flock, vec![self.fd(), int(self.random.pick(&[1, 2, 8, 3, 0]) | 4)]),
             18 => op(S::Pipe2, vec![Room(8), int(O_NONBLOCK | self.random.pick(&[0, 0o2000000, 1]))]),
@@ -587,8 +590,7 @@ struct Setting {
 
 /// Runs one sequence; answers how many calls succeeded and failed, or the first difference.
 fn race(setting: Setting, base: PathBuf) -> Result<(usize, usize), String> {
-    let protected =
-        std::fs::read_to_string("/proc/sys/fs/protected_hardlinks").is_ok_and(|text| text.trim() == "1");
+    let protections = protections();
     let base =
         std::ffi::CString::new(base.into_os_string().into_encoded_bytes()).expect("no NUL in the path");
     // SAFETY: this thread shares nothing with others once unshared; the closed descriptors are its own copies.
@@ -602,7 +604,8 @@ fn race(setting: Setting, base: PathBuf) -> Result<(usize, usize), String> {
     }
     let mock = Mock::bare(setting.seed);
     mock.keep_calls(false);
-    mock.set_protected_hardlinks(protected);
+    mock.set_protections(protections);
+    mock.set_pid(std::process::id() as i32);
     // SAFETY: these have no arguments.
     let (uid, gid) = unsafe { (libc::geteuid(), libc::getegid()) };
     mock.set_owner("/", uid, gid);
@@ -622,6 +625,16 @@ fn race(setting: Setting, base: PathBuf) -> Result<(usize, usize), String> {
     let home = op(Sysno::Openat, vec![int(AT_FDCWD), path("."), int(O_DIRECTORY), int(0)]);
     assert_eq!(run(&Native, &home).0, run(&mock, &home).0);
     compare(setting, &mock)
+}
+
+/// The switches of this machine.
+fn protections() -> Protections {
+    let read = |name| {
+        let text = std::fs::read_to_string(format!("/proc/sys/fs/protected_{name}")).unwrap_or_default();
+        text.trim().parse().unwrap_or(0u8)
+    };
+    let (hardlinks, symlinks) = (read("hardlinks") != 0, read("symlinks") != 0);
+    Protections { hardlinks, symlinks, fifos: read("fifos"), regular: read("regular") }
 }
 
 fn groups() -> Vec<u32> {

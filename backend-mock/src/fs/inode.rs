@@ -150,6 +150,7 @@ impl Inode {
     pub(crate) fn size(&self) -> u64 {
         match &self.body {
             Body::File(content) => content.len,
+            Body::Directory(directory) if directory.dead => 0,
             Body::Directory(_) => 4096,
             Body::Symlink(target) => target.len() as u64,
             Body::Magic(_) => 64,

@@ -22,7 +22,48 @@ pub(crate) const S_ISGID: u32 = 0o2000;
 pub(crate) const S_ISVTX: u32 = 0o1000;
 const S_IXGRP: u32 = 0o010;
 
+/// The switches `fs.protected_*` (`Documentation/admin-guide/sysctl/fs.rst`); the default is what systemd sets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Protections {
+    /// Links only to files that are the caller's own or that it could write.
+    pub hardlinks: bool,
+    /// In sticky world-writable directories, no following of links that neither caller nor directory owner owns.
+    pub symlinks: bool,
+    /// There, no `O_CREAT` open of such fifos; 2: in group-writable sticky directories too.
+    pub fifos: u8,
+    /// The same for regular files.
+    pub regular: u8,
+}
+
+impl Default for Protections {
+    fn default() -> Protections {
+        Protections { hardlinks: true, symlinks: true, fifos: 1, regular: 2 }
+    }
+}
+
 impl State {
+    /// Whether a link at the end of a path may be followed.
+    fn may_follow(&self, dir: Ino, link: Ino) -> Result<(), Errno> {
+        let (dir, link) = (self.inodes.get(dir), self.inodes.get(link));
+        let shared = dir.perm & (S_ISVTX | 0o002) == S_ISVTX | 0o002;
+        let foreign = link.uid != self.process.credentials.euid && link.uid != dir.uid;
+        if self.protections.symlinks && shared && foreign { Err(Errno::EACCES) } else { Ok(()) }
+    }
+
+    /// Whether an existing file may be opened with `O_CREAT`, as far as its directory is sticky.
+    fn may_open_in_sticky(&self, dir: Ino, ino: Ino) -> Result<(), Errno> {
+        let (dir, inode) = (self.inodes.get(dir), self.inodes.get(ino));
+        let level = match inode.body {
+            Body::File(_) => self.protections.regular,
+            Body::Fifo(_) => self.protections.fifos,
+            // Other types have no switch of their own: protected where everyone may write.
+            _ => 1,
+        };
+        let foreign = inode.uid != self.process.credentials.euid && inode.uid != dir.uid;
+        let shared = dir.perm & 0o002 != 0 && level >= 1 || dir.perm & 0o020 != 0 && level >= 2;
+        if dir.perm & S_ISVTX != 0 && foreign && shared { Err(Errno::EACCES) } else { Ok(()) }
+    }
+
     /// Whether the process may do as it likes (`CAP_DAC_OVERRIDE`, `CAP_FOWNER`, …, all with uid 0).
     pub(crate) fn capable(&self) -> bool {
         self.process.credentials.euid == 0

@@ -212,6 +212,7 @@ impl State {
             if inode.is_dir() {
                 return Err(Errno::EISDIR);
             }
+            self.may_open_in_sticky(found.dentry.parent, found.ino)?;
         }
         if inode.is_link() {
             return Err(Errno::ELOOP);

@@ -137,7 +137,7 @@ impl State {
 
     /// `fs.protected_hardlinks`: links only to files that are the caller's own or that it could change anyway.
     fn may_link(&self, ino: Ino) -> Result<(), Errno> {
-        if !self.protected_hardlinks || self.owns(ino) {
+        if !self.protections.hardlinks || self.owns(ino) {
             return Ok(());
         }
         let inode = self.inodes.get(ino);

@@ -160,6 +160,9 @@ impl State {
             Last::Normal(name) => {
                 let ino = self.child(parent.dir, name)?.ok_or(Errno::ENOENT)?;
                 if self.inodes.get(ino).is_link() && (follow || parent.slash) {
+                    if walk.links < MAX_LINKS {
+                        self.may_follow(parent.dir, ino)?;
+                    }
                     walk.at = parent.dir;
                     walk.rest = Vec::new();
                     self.follow(walk, ino, parent.slash)?;
