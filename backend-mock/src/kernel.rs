@@ -95,3 +95,10 @@ impl Kernel for crate::expectations::MockKernel {
         self.write_guest(to, from.to_vec())
     }
 }
+
+/// Makes a call on any kernel of this crate, for its tests.
+#[cfg(test)]
+pub(crate) fn make(kernel: &impl Kernel, nr: Sysno, args: &mut [Arg<'_>]) -> Result<usize, Errno> {
+    // SAFETY: the mock behind every kernel in these tests follows no pointer.
+    unsafe { kernel.syscall(nr, args) }
+}
