@@ -1,0 +1,134 @@
+//! The virtual clock: every call takes a fixed step, sleeping takes what was asked for, nothing else moves it.
+
+use crate::args::Args;
+use crate::layout::{field, layout};
+use crate::state::{Answer, State};
+use linux_raw_sys::general::{timespec, timeval};
+use xnu_abi::linux::{Errno, Sysno};
+
+const NS_PER_SEC: u64 = 1_000_000_000;
+/// 2020-01-01T00:00:00Z: what the realtime clock shows when the virtual machine starts.
+const BOOT_REALTIME_SEC: u64 = 1_577_836_800;
+/// `TIMER_ABSTIME`
+const ABSOLUTE: u32 = 1;
+/// `CLOCK_REALTIME` and its kin among the clock ids.
+const REALTIME_CLOCKS: [i32; 4] = [0, 5, 8, 11];
+/// The highest id that names a clock of the system.
+const LAST_CLOCK: i32 = 11;
+
+/// Seconds and nanoseconds since the epoch.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub(crate) struct Timestamp {
+    pub(crate) sec: i64,
+    pub(crate) nsec: u32,
+}
+
+/// Virtual time.
+#[derive(Clone, Debug)]
+pub(crate) struct Clock {
+    /// Since boot.
+    pub(crate) now_ns: u64,
+    /// What each call adds.
+    pub(crate) step_ns: u64,
+}
+
+impl Clock {
+    pub(crate) fn new() -> Clock {
+        Clock { now_ns: NS_PER_SEC, step_ns: 1_000 }
+    }
+
+    /// The realtime clock.
+    pub(crate) fn now(&self) -> Timestamp {
+        let sec = (BOOT_REALTIME_SEC + self.now_ns / NS_PER_SEC) as i64;
+        Timestamp { sec, nsec: (self.now_ns % NS_PER_SEC) as u32 }
+    }
+
+    pub(crate) fn advance(&mut self, ns: u64) {
+        self.now_ns = self.now_ns.saturating_add(ns);
+    }
+
+    fn read_ns(&self, id: i32) -> u64 {
+        if REALTIME_CLOCKS.contains(&id) { BOOT_REALTIME_SEC * NS_PER_SEC + self.now_ns } else { self.now_ns }
+    }
+}
+
+fn timespec_bytes(ns: u64) -> Vec<u8> {
+    layout!(timespec { tv_sec = ns / NS_PER_SEC, tv_nsec = ns % NS_PER_SEC })
+}
+
+/// A `struct timespec` as nanoseconds; `EINVAL` when it is negative or not normalised.
+pub(crate) fn timespec_ns(bytes: &[u8]) -> Result<u64, Errno> {
+    let (sec, nsec) = (field!(bytes, timespec, tv_sec), field!(bytes, timespec, tv_nsec));
+    if sec > i64::MAX as u64 || nsec >= NS_PER_SEC {
+        return Err(Errno::EINVAL);
+    }
+    Ok(sec.saturating_mul(NS_PER_SEC).saturating_add(nsec))
+}
+
+/// Whether an id names a clock: a system clock, or a CPU clock of a process or thread (negative ids).
+fn check_clock(id: i32) -> Result<(), Errno> {
+    let is_system = (0..=LAST_CLOCK).contains(&id) && id != 10;
+    let is_cpu = id < 0 && id & 3 != 3;
+    if is_system || is_cpu { Ok(()) } else { Err(Errno::EINVAL) }
+}
+
+impl State {
+    /// Reads a timeout argument; null is none.
+    pub(crate) fn timeout_ns(&self, a: &Args<'_, '_>, i: usize) -> Result<Option<u64>, Errno> {
+        if a.is_null(i) {
+            return Ok(None);
+        }
+        timespec_ns(&a.read(&self.memory, i, size_of::<timespec>())?).map(Some)
+    }
+
+    pub(crate) fn clock_gettime(&mut self, a: &mut Args<'_, '_>) -> Answer {
+        check_clock(a.int(0))?;
+        let bytes = timespec_bytes(self.clock.read_ns(a.int(0)));
+        a.write(&mut self.memory, 1, &bytes)?;
+        Ok(0)
+    }
+
+    pub(crate) fn clock_getres(&mut self, a: &mut Args<'_, '_>) -> Answer {
+        check_clock(a.int(0))?;
+        // The coarse clocks tick; 250 Hz is the usual choice.
+        let ns = if matches!(a.int(0), 5 | 6) { 4_000_000 } else { 1 };
+        a.write_unless_null(&mut self.memory, 1, &timespec_bytes(ns))?;
+        Ok(0)
+    }
+
+    pub(crate) fn gettimeofday(&mut self, a: &mut Args<'_, '_>) -> Answer {
+        let now = self.clock.now();
+        let bytes = layout!(timeval { tv_sec = now.sec, tv_usec = now.nsec / 1000 });
+        a.write_unless_null(&mut self.memory, 0, &bytes)?;
+        a.write_unless_null(&mut self.memory, 1, &[0; 8])?;
+        Ok(0)
+    }
+
+    pub(crate) fn nanosleep(&mut self, a: &mut Args<'_, '_>) -> Answer {
+        let (clock, flags, request) = match a.nr() {
+            Sysno::ClockNanosleep => (a.int(0), a.uint(1), 2),
+            _ => (1, 0, 0),
+        };
+        check_clock(clock)?;
+        // A thread cannot wait for its own CPU time, and raw and coarse clocks have no timers.
+        if clock == 3 {
+            return Err(Errno::EINVAL);
+        }
+        if matches!(clock, 4..=6) {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        let ns = timespec_ns(&a.read(&self.memory, request, size_of::<timespec>())?)?;
+        let ns = if flags & ABSOLUTE != 0 { ns.saturating_sub(self.clock.read_ns(clock)) } else { ns };
+        self.clock.advance(ns);
+        Ok(0)
+    }
+
+    pub(crate) fn times(&mut self, a: &mut Args<'_, '_>) -> Answer {
+        // struct tms: four counters of 1/100 s. All CPU time is taken to be user time.
+        let ticks = self.clock.now_ns / (NS_PER_SEC / 100);
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&ticks.to_le_bytes());
+        a.write_unless_null(&mut self.memory, 0, &bytes)?;
+        Ok(ticks as usize)
+    }
+}
