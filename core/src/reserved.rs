@@ -29,13 +29,25 @@ impl Reserved {
         }
     }
 
-    /// Keeps a range. Ranges must be added in ascending order and apart from each other.
+    /// Keeps a range, which must not overlap another. Before there is a second thread, so nobody looks meanwhile.
+    ///
+    /// # Errors
+    /// All places are taken.
     pub fn add(&self, range: Range<u64>) -> Result<(), CapacityError> {
-        let index = self.count.load(Ordering::Acquire);
-        let (start, end) = self.ranges.get(index).ok_or(CapacityError)?;
-        start.store(range.start, Ordering::Release);
-        end.store(range.end, Ordering::Release);
-        self.count.store(index.wrapping_add(1), Ordering::Release);
+        let count = self.count.load(Ordering::Acquire);
+        self.ranges.get(count).ok_or(CapacityError)?;
+        // The list stays in ascending order: what is higher moves up.
+        let mut rest = range;
+        for (start, end) in self.ranges.iter().take(count) {
+            if start.load(Ordering::Acquire) > rest.start {
+                rest = start.swap(rest.start, Ordering::AcqRel)..end.swap(rest.end, Ordering::AcqRel);
+            }
+        }
+        if let Some((start, end)) = self.ranges.get(count) {
+            start.store(rest.start, Ordering::Release);
+            end.store(rest.end, Ordering::Release);
+        }
+        self.count.store(count.wrapping_add(1), Ordering::Release);
         Ok(())
     }
 
@@ -71,8 +83,8 @@ mod tests {
 
     fn reserved() -> Reserved {
         let reserved = Reserved::new();
-        reserved.add(10..20).expect("room");
         reserved.add(30..40).expect("room");
+        reserved.add(10..20).expect("room");
         reserved
     }
 

@@ -8,7 +8,7 @@
 use crate::macho::{Program, Segment};
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::ops::{Deref, Range};
 use std::os::fd::AsRawFd;
 use std::ptr;
@@ -215,27 +215,4 @@ pub fn read_only_page(address: u64, contents: &[u8]) -> Result<(), Error> {
 pub unsafe fn fill(address: u64, bytes: &[u8]) {
     // SAFETY: the caller's promise.
     unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), address as *mut u8, bytes.len()) };
-}
-
-/// What the process has mapped, from `/proc/self/maps`: merged, in ascending order.
-///
-/// # Errors
-/// The file cannot be read.
-pub fn mapped() -> io::Result<Vec<Range<u64>>> {
-    // With room for all of it Linux is asked twice, not once for every doubling of a buffer.
-    let mut maps = String::with_capacity(0x4000);
-    File::open("/proc/self/maps")?.read_to_string(&mut maps)?;
-    let mut ranges: Vec<Range<u64>> = Vec::new();
-    for line in maps.lines() {
-        let Some((start, rest)) = line.split_once('-') else { continue };
-        let end = rest.split(' ').next().unwrap_or_default();
-        let (Ok(start), Ok(end)) = (u64::from_str_radix(start, 16), u64::from_str_radix(end, 16)) else {
-            continue;
-        };
-        match ranges.last_mut() {
-            Some(last) if last.end == start => last.end = end,
-            _ => ranges.push(start..end),
-        }
-    }
-    Ok(ranges)
 }

@@ -18,7 +18,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use xnu_abi::darwin::commpage::_COMM_PAGE64_BASE_ADDRESS as COMMPAGE;
+use xnu_abi::darwin::commpage::{
+    _COMM_PAGE64_AREA_LENGTH as COMMPAGE_LENGTH, _COMM_PAGE64_BASE_ADDRESS as COMMPAGE,
+};
 use xnu_core::registers::{RFLAGS_FIXED, RFLAGS_USER, Registers};
 use zerocopy::IntoBytes;
 
@@ -145,12 +147,7 @@ impl Prepared {
     /// Maps everything and goes. The files are closed before: the guest gets no descriptor of the runner's.
     fn start(self, recorder: Option<Recorder>) -> Result<Infallible, Stopped> {
         let cannot_work = |error: io::Error| Stopped::Failed(Failure::new(CANNOT_WORK, error));
-        let guest: &'static Guest = Box::leak(Box::new(Guest::new(recorder)));
-        let thread = guest.attach().map_err(cannot_work)?;
-        // What is mapped up to here is the runner's; what comes after is the guest's, but for the commpage.
-        let mut kept = load::mapped().map_err(cannot_work)?;
-        kept.push(COMMPAGE..COMMPAGE + 0x1000);
-        kept.sort_by_key(|range| range.start);
+        let thread = Guest::attach(recorder).map_err(cannot_work)?;
 
         let loaded = self.load(&self.path, &self.file, &self.program)?;
         let dyld = match &self.dyld {
@@ -161,13 +158,10 @@ impl Prepared {
         load::read_only_page(COMMPAGE, page.as_bytes()).map_err(|error| stopped(&self.path, error))?;
 
         let registers = self.registers(&loaded, dyld.as_ref())?;
-        for range in kept {
-            guest
-                .process
-                .reserved
-                .add(range)
-                .map_err(|_| Stopped::Failed(Failure::new(CANNOT_WORK, "too many mappings to protect")))?;
-        }
+        thread
+            .keep(COMMPAGE..COMMPAGE + COMMPAGE_LENGTH)
+            .map_err(|_| Stopped::Failed(Failure::new(CANNOT_WORK, "too many mappings to protect")))?;
+        drop(self);
         thread.start(registers).map_err(|refused| Stopped::Failed(Failure::new(CANNOT_WORK, refused)))
     }
 

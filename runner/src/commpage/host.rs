@@ -1,19 +1,16 @@
 //! The machine as the commpage describes it.
 
 use super::machine;
-use std::fs::File;
-use std::io::Read;
-use std::ops::RangeInclusive;
 use xnu_abi::darwin::commpage::CpuCapabilities;
 
 /// Counts of processors, each from 1 to 255, which is all that the page has room for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Processors {
-    /// Logical processors of the machine (hw.logicalcpu_max).
+    /// Logical processors (hw.logicalcpu_max).
     pub configured: u8,
-    /// Logical processors that this process may use (hw.activecpu).
+    /// Logical processors that run (hw.activecpu).
     pub active: u8,
-    /// Cores of the machine (hw.physicalcpu_max).
+    /// Cores (hw.physicalcpu_max).
     pub physical: u8,
 }
 
@@ -37,8 +34,7 @@ pub struct Host {
 }
 
 impl Host {
-    /// The machine that this runs on. On a virtual machine about 45 µs the first time, mostly CPUID (1 µs a leaf);
-    /// the file in /sys takes 7 µs of them.
+    /// The machine that this runs on. On a virtual machine most of the time goes to CPUID (1 µs a leaf).
     pub fn detect() -> Host {
         let monotonic_ns = machine::clock_ns(libc::CLOCK_MONOTONIC);
         let boottime_ns = machine::clock_ns(libc::CLOCK_BOOTTIME);
@@ -65,37 +61,16 @@ fn asleep(ns: u64) -> u64 {
 }
 
 impl Processors {
+    /// The guest's machine has those processors that this process may use: programs size their thread pools by it.
     fn detect() -> Processors {
-        let online = online();
-        let active = machine::affinity_count().or(online).unwrap_or(1);
-        let configured = online.unwrap_or(active).max(active);
+        let usable = machine::affinity_count().unwrap_or(1);
         // Logical processors of one core, from the first level of the topology if that is the level of threads.
         // Processors without the leaf (AMD before 2017) look as if each thread were a core.
         let [_, threads, level, _] = machine::cpuid(0xb, 0);
         let threads = if level >> 8 & 0xff == 1 { (threads & 0xffff).max(1) } else { 1 };
         let byte = |count: u32| count.clamp(1, 0xff) as u8;
-        let (configured, active) = (byte(configured), byte(active));
-        Processors { configured, active, physical: byte(u32::from(configured) / threads) }
+        Processors { configured: byte(usable), active: byte(usable), physical: byte(usable / threads) }
     }
-}
-
-/// Processors that Linux runs, whether this process may use them or not.
-fn online() -> Option<u32> {
-    let mut text = [0; 4096];
-    let length = File::open("/sys/devices/system/cpu/online").ok()?.read(&mut text).ok()?;
-    count(std::str::from_utf8(text.get(..length)?).ok()?)
-}
-
-/// Counts a list such as `0-3,8`; None if it is empty or not a list.
-pub(super) fn count(list: &str) -> Option<u32> {
-    let range = |item: &str| -> Option<RangeInclusive<u32>> {
-        let (first, last) = item.split_once('-').unwrap_or((item, item));
-        Some(first.parse().ok()?..=last.parse().ok()?)
-    };
-    list.trim().split(',').try_fold(0u32, |sum, item| {
-        let range = range(item)?;
-        range.end().checked_sub(*range.start())?.checked_add(1)?.checked_add(sum)
-    })
 }
 
 /// What the processor has and Linux has enabled (`commpage_init_cpu_capabilities`).

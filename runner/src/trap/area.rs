@@ -6,9 +6,11 @@
 #![allow(unsafe_code)]
 
 use super::Guest;
-use std::arch::x86_64::__cpuid_count;
+use std::arch::asm;
+use std::arch::x86_64::{__cpuid, __cpuid_count};
 use std::io;
 use std::mem::offset_of;
+use std::ops::Range;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use xnu_abi::darwin::signal::Signal;
@@ -18,7 +20,8 @@ use xnu_core::signal::Info;
 
 /// Size and alignment of an area.
 const AREA: usize = 0x4_0000;
-/// From the start: the state, then a page that faults.
+/// From the start: the thread, the guest, then a page that faults.
+const GUEST: usize = 0x2000;
 const STATE_END: usize = 0x4000;
 /// The stack of signal handlers: the kernel's frame with all vector registers is below 12 KiB.
 const SIGNAL_STACK: (usize, usize) = (0x5000, 0x1_5000);
@@ -30,7 +33,7 @@ const CALL_STACK: (usize, usize) = (0x1_6000, AREA);
 pub struct GuestThread {
     /// What the core knows of it.
     pub thread: Thread,
-    /// What it belongs to.
+    /// What it belongs to; in the first thread's area.
     pub guest: &'static Guest,
     /// The rip, cs, rflags, rsp and ss that `iretq` takes.
     pub(super) return_frame: [u64; 5],
@@ -48,11 +51,19 @@ pub struct GuestThread {
 }
 
 impl GuestThread {
-    /// Maps an area and fills in a thread that has no registers yet.
-    pub(super) fn new(guest: &'static Guest) -> io::Result<&'static mut GuestThread> {
+    /// Maps an area and fills in the first thread of a guest, and the guest behind it. The thread has no registers yet.
+    pub(super) fn new(guest: Guest) -> io::Result<&'static mut GuestThread> {
         let components = components()
             .ok_or_else(|| io::Error::other("the processor has no XSAVE, which this program needs"))?;
         let area = map_aligned()?;
+        const { assert!(size_of::<GuestThread>() <= GUEST && GUEST + size_of::<Guest>() <= STATE_END) };
+        const { assert!(GUEST.is_multiple_of(align_of::<Guest>())) };
+        // SAFETY: the mapping is ours, writable, aligned, and large enough; it is leaked on purpose.
+        let guest = unsafe {
+            let at = area.add(GUEST).cast::<Guest>();
+            at.write(guest);
+            &*at
+        };
         let mut thread = Thread::default();
         // mxcsr is loaded even where the rest of SSE is in its initial state.
         thread.vectors.0[MXCSR..MXCSR + 4].copy_from_slice(&MXCSR_INITIAL.to_le_bytes());
@@ -67,9 +78,8 @@ impl GuestThread {
             inbox: AtomicU32::new(0),
             letters: [Info::bare(Signal::new(0)); 32],
         };
-        const { assert!(size_of::<GuestThread>() <= STATE_END) };
         let at = area.cast::<GuestThread>();
-        // SAFETY: the mapping is ours, writable, aligned, and large enough; it is leaked on purpose.
+        // SAFETY: as above.
         unsafe {
             at.write(state);
             Ok(&mut *at)
@@ -79,6 +89,11 @@ impl GuestThread {
     /// Where the area begins.
     fn base(&self) -> usize {
         ptr::from_ref(self) as usize
+    }
+
+    /// The addresses of the area.
+    pub(super) fn area(&self) -> Range<u64> {
+        self.base() as u64..(self.base() + AREA) as u64
     }
 
     /// The top of the stack that calls are served on.
@@ -171,15 +186,19 @@ fn map_aligned() -> io::Result<*mut u8> {
 
 /// The components that the processor and Linux have, of those that are kept; `None` without `xsave`.
 fn components() -> Option<u32> {
-    if !std::arch::is_x86_feature_detected!("xsave") {
+    const OSXSAVE: u32 = 1 << 27;
+    if __cpuid(1).ecx & OSXSAVE == 0 {
         return None;
     }
-    let leaf = __cpuid_count(0xd, 0);
-    Some(leaf.eax & VectorState::COMPONENTS as u32)
+    let enabled: u32;
+    // SAFETY: there where OSXSAVE is; reads a register that all may read.
+    unsafe { asm!("xgetbv", in("ecx") 0, out("eax") enabled, out("edx") _, options(nomem, nostack)) };
+    Some(enabled & VectorState::COMPONENTS as u32)
 }
 
 fn has_xsavec() -> bool {
-    __cpuid_count(0xd, 1).eax & 2 != 0
+    const XSAVEC: u32 = 1 << 1;
+    __cpuid_count(0xd, 1).eax & XSAVEC != 0
 }
 
 const _: () =

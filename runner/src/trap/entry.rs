@@ -10,7 +10,6 @@
 use super::area::GuestThread;
 use super::serve::{leave, serve};
 use std::arch::{asm, global_asm};
-use std::convert::Infallible;
 use std::io;
 use std::mem::offset_of;
 use std::ops::Range;
@@ -137,9 +136,10 @@ unsafe extern "C" {
     fn xnu_trap_exit();
     fn xnu_trap_exit_end();
     fn xnu_trap_restorer();
-    // The linker's: the beginning of the image and the end of its text.
+    // The linker's: the beginning of the image, the end of its text, the end of its variables.
     static __executable_start: u8;
     static etext: u8;
+    static end: u8;
 }
 
 /// Where a handler resumes a thread.
@@ -180,6 +180,12 @@ pub(super) fn text() -> Range<u64> {
     &raw const __executable_start as u64..&raw const etext as u64
 }
 
+/// Everything of the program that Linux mapped: text, tables, variables.
+pub(super) fn image() -> Range<u64> {
+    let last = &raw const end as u64;
+    &raw const __executable_start as u64..last.next_multiple_of(0x1000)
+}
+
 /// `PR_SET_SYSCALL_USER_DISPATCH` and `PR_SYS_DISPATCH_ON`.
 const PR_SET_SYSCALL_USER_DISPATCH: i32 = 59;
 const PR_SYS_DISPATCH_ON: u64 = 1;
@@ -195,7 +201,6 @@ pub(super) fn arm(text: &Range<u64>) -> io::Result<()> {
 
 /// Enters the guest with the registers in the thread.
 pub(super) fn start(thread: &mut GuestThread) -> ! {
-    let _: Option<Infallible> = None;
     // SAFETY: the thread is complete and its call stack unused; the present stack is left for good.
     unsafe {
         asm!(

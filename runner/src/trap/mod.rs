@@ -21,6 +21,7 @@ use std::ops::Range;
 use xnu_backend_linux::{Linux, PortNames};
 use xnu_core::Process;
 use xnu_core::registers::Registers;
+use xnu_core::reserved::CapacityError;
 
 pub use area::GuestThread;
 
@@ -38,20 +39,23 @@ pub struct Guest {
 }
 
 impl Guest {
-    /// A guest that has not started.
-    pub fn new(recorder: Option<Recorder>) -> Guest {
-        Guest { process: Process::new(Linux::new(), PortNames::new()), recorder, text: entry::text() }
-    }
-
-    /// Makes the calling thread the guest's first: its stacks and the runner's signal handlers.
+    /// Makes the calling thread a guest's first: its memory, its stacks and the runner's signal handlers.
+    ///
+    /// From the start on the runner needs nothing but its image, the thread's area and the recorder's memory; these are
+    /// kept from the guest. The stack and the heap that the runner started with are of no use to it any more.
     ///
     /// # Errors
     /// There is no memory, or the processor cannot save its vector registers.
-    pub fn attach(&'static self) -> io::Result<&'static mut GuestThread> {
-        let thread = GuestThread::new(self)?;
+    pub fn attach(recorder: Option<Recorder>) -> io::Result<&'static mut GuestThread> {
+        let traced = recorder.as_ref().map(Recorder::memory);
+        let process = Process::new(Linux::new(), PortNames::new());
+        let thread = GuestThread::new(Guest { process, recorder, text: entry::text() })?;
         thread.use_signal_stack()?;
-        handler::install(&self.process);
-        self.process.kernel.handle_faults();
+        for range in [Some(entry::image()), Some(thread.area()), traced].into_iter().flatten() {
+            thread.keep(range).map_err(|_| io::Error::other("too many mappings to protect"))?;
+        }
+        handler::install(&thread.guest.process);
+        thread.guest.process.kernel.handle_faults();
         Ok(thread)
     }
 }
@@ -75,6 +79,14 @@ impl std::fmt::Display for Refused {
 impl std::error::Error for Refused {}
 
 impl GuestThread {
+    /// Keeps addresses from the guest.
+    ///
+    /// # Errors
+    /// All places are taken.
+    pub fn keep(&self, range: Range<u64>) -> Result<(), CapacityError> {
+        self.guest.process.reserved.add(range)
+    }
+
     /// Starts the guest with these registers. From here on the thread is the guest's.
     ///
     /// # Errors
