@@ -94,3 +94,21 @@ pub struct Flock {
     pub l_pid: i32,
     pub tail: u32,
 }
+
+/// `struct timeval`; Darwin's is shorter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+#[allow(missing_docs)]
+pub struct LinuxTimeval {
+    pub tv_sec: i64,
+    pub tv_usec: i64,
+}
+
+/// `struct itimerval`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+#[allow(missing_docs)]
+pub struct LinuxItimerval {
+    pub it_interval: LinuxTimeval,
+    pub it_value: LinuxTimeval,
+}

@@ -6,7 +6,7 @@ mod sysno;
 
 pub use errno::Errno;
 pub use layout::{
-    Flock, KernelSigaction, RLIM_INFINITY, Rlimit, STATX_BASIC_STATS, STATX_BTIME, Statx, StatxTimestamp,
-    Timespec,
+    Flock, KernelSigaction, LinuxItimerval, LinuxTimeval, RLIM_INFINITY, Rlimit, STATX_BASIC_STATS,
+    STATX_BTIME, Statx, StatxTimestamp, Timespec,
 };
 pub use sysno::Sysno;

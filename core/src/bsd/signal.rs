@@ -167,3 +167,13 @@ pub fn kill<K: Kernel, L>(
     };
     linux::signal::kill(cx.kernel(), process, number).to_bsd()
 }
+
+/// Whether a call that a signal interrupted is made anew where the handler has `SA_RESTART`: those that sleep on a
+/// vnode, a pipe, a terminal or a lock (`ERESTART`). `open` turns it into `EINTR` itself.
+pub fn is_restartable(number: u32) -> bool {
+    let Some(row) = super::row(number) else { return false };
+    matches!(
+        row.name,
+        "read" | "write" | "readv" | "writev" | "pread" | "pwrite" | "preadv" | "pwritev" | "fcntl" | "flock"
+    )
+}

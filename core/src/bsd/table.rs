@@ -10,7 +10,7 @@ use xnu_abi::darwin::signal::{
     InfoStyle, Sigaction, SigactionIn, Sigaltstack, Signal, SigprocmaskHow, Ucontext64,
 };
 use xnu_abi::darwin::stat::{Mode, Stat64};
-use xnu_abi::darwin::time::{Timeval, Timezone};
+use xnu_abi::darwin::time::{Itimer, Itimerval, Timeval, Timezone};
 use xnu_abi::darwin::uio::Iovec;
 use xnu_abi::darwin::unistd::{AccessFlags, Whence};
 
@@ -63,7 +63,7 @@ calls! {
     43 identity getegid() -> u32 => faithful(identity::getegid),
     44 removed nosys() -> () => nosys("old profil"),
     45 removed nosys() -> () => nosys("old ktrace"),
-    46 signal sigaction(signum: Signal, nsa: UserPtr<SigactionIn>, osa: UserPtr<Sigaction>) -> () => partial(signal::sigaction, "interrupted calls are not restarted; a signal just before a call blocks is seen when the call ends"),
+    46 signal sigaction(signum: Signal, nsa: UserPtr<SigactionIn>, osa: UserPtr<Sigaction>) -> () => faithful(signal::sigaction),
     47 identity getgid() -> u32 => faithful(identity::getgid),
     48 signal sigprocmask(how: SigprocmaskHow, mask: UserPtr<u32>, omask: UserPtr<u32>) -> () => faithful(signal::sigprocmask),
     49 identity getlogin(namebuf: UserAddr, namelen: u32) -> i32 => todo(),
@@ -100,10 +100,10 @@ calls! {
     80 identity setgroups(gidsetsize: u32, gidset: UserAddr) -> i32 => todo(),
     81 process getpgrp() -> i32 => todo(),
     82 process setpgid(pid: i32, pgid: i32) -> i32 => todo(),
-    83 time setitimer(which: u32, itv: UserAddr, oitv: UserAddr) -> i32 => todo(),
+    83 time setitimer(which: Itimer, itv: UserPtr<Itimerval>, oitv: UserPtr<Itimerval>) -> () => faithful(time::setitimer),
     84 removed nosys() -> () => nosys("old wait"),
     85 mount swapon() -> i32 => todo(),
-    86 time getitimer(which: u32, itv: UserAddr) -> i32 => todo(),
+    86 time getitimer(which: Itimer, itv: UserPtr<Itimerval>) -> () => faithful(time::getitimer),
     87 removed nosys() -> () => nosys("old gethostname"),
     88 removed nosys() -> () => nosys("old sethostname"),
     89 descriptor getdtablesize() -> i32 => todo(),

@@ -6,7 +6,9 @@ use crate::linux;
 use crate::process::Context;
 use crate::table::SysResult;
 use crate::user::UserPtr;
-use xnu_abi::darwin::time::{Timeval, Timezone};
+use xnu_abi::darwin::Errno;
+use xnu_abi::darwin::time::{Itimer, Itimerval, Timeval, Timezone};
+use xnu_abi::linux::{LinuxItimerval, LinuxTimeval};
 use zerocopy::FromZeros;
 
 /// Nanoseconds of a second.
@@ -37,4 +39,57 @@ pub fn gettimeofday<K: Kernel, L>(
         absolute.write(kernel, &seconds.wrapping_add(since_boot.tv_nsec as u64))?;
     }
     Ok(())
+}
+
+/// `man 2 getitimer`. Linux counts the three timers as Darwin does.
+pub fn getitimer<K: Kernel, L>(
+    cx: &mut Context<'_, K, L>,
+    which: Itimer,
+    value: UserPtr<Itimerval>,
+) -> SysResult<()> {
+    let left = linux::time::getitimer(cx.kernel(), which.number()).to_bsd()?;
+    value.write(cx.kernel(), &itimerval_to_darwin(&left))?;
+    Ok(())
+}
+
+/// `man 2 setitimer` (`bsd/kern/kern_time.c`): a null value changes nothing; the old one is written before the new
+/// one is set.
+pub fn setitimer<K: Kernel, L>(
+    cx: &mut Context<'_, K, L>,
+    which: Itimer,
+    value: UserPtr<Itimerval>,
+    old: UserPtr<Itimerval>,
+) -> SysResult<()> {
+    if which.name().is_none() {
+        return Err(Errno::EINVAL);
+    }
+    let wanted = if value.is_null() { None } else { Some(value.read(cx.kernel())?) };
+    if !old.is_null() {
+        getitimer(cx, which, old)?;
+    }
+    let Some(wanted) = wanted else { return Ok(()) };
+    let wanted = LinuxItimerval {
+        it_interval: timeval_to_linux(&wanted.it_interval)?,
+        it_value: timeval_to_linux(&wanted.it_value)?,
+    };
+    linux::time::setitimer(cx.kernel(), which.number(), &wanted).to_bsd()
+}
+
+/// The longest time that a timer takes, in seconds (`itimerfix`).
+const ITIMER_MAX: i64 = 100_000_000;
+
+fn timeval_to_linux(from: &Timeval) -> SysResult<LinuxTimeval> {
+    let fits = (0..=ITIMER_MAX).contains(&from.tv_sec) && (0..1_000_000).contains(&from.tv_usec);
+    if !fits {
+        return Err(Errno::EINVAL);
+    }
+    Ok(LinuxTimeval { tv_sec: from.tv_sec, tv_usec: i64::from(from.tv_usec) })
+}
+
+fn itimerval_to_darwin(from: &LinuxItimerval) -> Itimerval {
+    let mut to = Itimerval::new_zeroed();
+    (to.it_interval.tv_sec, to.it_interval.tv_usec) =
+        (from.it_interval.tv_sec, from.it_interval.tv_usec as i32);
+    (to.it_value.tv_sec, to.it_value.tv_usec) = (from.it_value.tv_sec, from.it_value.tv_usec as i32);
+    to
 }

@@ -2,7 +2,7 @@
 
 use super::{LinuxResult, call, unit, value};
 use crate::kernel::{Arg, Kernel};
-use xnu_abi::linux::{Sysno, Timespec};
+use xnu_abi::linux::{LinuxItimerval, Sysno, Timespec};
 use zerocopy::{FromZeros, IntoBytes};
 
 /// Wall-clock time.
@@ -15,4 +15,16 @@ pub fn clock_gettime<K: Kernel>(kernel: &K, clock: i32) -> LinuxResult<Timespec>
     let mut time = Timespec::new_zeroed();
     unit(call!(kernel, ClockGettime, value(clock), Arg::Out(time.as_mut_bytes())))?;
     Ok(time)
+}
+
+/// `man 2 getitimer`.
+pub fn getitimer<K: Kernel>(kernel: &K, which: i32) -> LinuxResult<LinuxItimerval> {
+    let mut left = LinuxItimerval::new_zeroed();
+    unit(call!(kernel, Getitimer, value(which), Arg::Out(left.as_mut_bytes())))?;
+    Ok(left)
+}
+
+/// `man 2 setitimer`.
+pub fn setitimer<K: Kernel>(kernel: &K, which: i32, new: &LinuxItimerval) -> LinuxResult<()> {
+    unit(call!(kernel, Setitimer, value(which), Arg::In(new.as_bytes()), Arg::Val(0)))
 }

@@ -234,6 +234,12 @@ impl ThreadSignals {
         self.pending & !self.mask != 0
     }
 
+    /// The signal that [`ThreadSignals::take`] would take.
+    pub fn next_ready(&self) -> Option<Signal> {
+        let ready = self.pending & !self.mask;
+        (ready != 0).then(|| Signal::new(ready.trailing_zeros().wrapping_add(1) as i32))
+    }
+
     /// Takes the lowest signal that the mask lets through.
     pub fn take(&mut self) -> Option<Info> {
         let ready = self.pending & !self.mask;

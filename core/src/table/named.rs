@@ -8,6 +8,7 @@ use xnu_abi::darwin::mman::{Advice, MapFlags, Prot};
 use xnu_abi::darwin::resource::RlimitResource;
 use xnu_abi::darwin::signal::{InfoStyle, Signal, SigprocmaskHow};
 use xnu_abi::darwin::stat::Mode;
+use xnu_abi::darwin::time::Itimer;
 use xnu_abi::darwin::unistd::{AccessFlags, Whence};
 
 /// Writes the names of the bits that are set, joined by `|`, and what has no name as a number.
@@ -117,6 +118,7 @@ number_arguments! {
     Advice as i32,
     FcntlCommand as i32,
     InfoStyle as u32,
+    Itimer as i32,
     RlimitResource as i32,
     Signal as i32,
     SigprocmaskHow as i32,

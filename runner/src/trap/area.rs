@@ -15,7 +15,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use xnu_abi::darwin::signal::Signal;
 use xnu_core::Thread;
-use xnu_core::registers::VectorState;
+use xnu_core::registers::{Registers, VectorState};
 use xnu_core::signal::Info;
 
 /// Size and alignment of an area.
@@ -37,6 +37,8 @@ pub struct GuestThread {
     pub guest: &'static Guest,
     /// The rip, cs, rflags, rsp and ss that `iretq` takes.
     pub(super) return_frame: [u64; 5],
+    /// Registers at a call that a signal interrupted and that may be made anew.
+    pub(super) interrupted: Option<Registers>,
     /// A fault that the guest's own instruction caused and that must be dealt with before it goes on.
     pub(super) fault: Option<Info>,
     /// The components of the vector state to save and load.
@@ -71,6 +73,7 @@ impl GuestThread {
             thread,
             guest,
             return_frame: [0; 5],
+            interrupted: None,
             fault: None,
             components,
             compact: u8::from(has_xsavec()),

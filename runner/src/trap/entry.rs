@@ -101,6 +101,17 @@ global_asm!(
     "mov eax, 15",
     "syscall",
     "ud2",
+    // rdi = first, rsi = length of the text that may make calls: prctl.
+    "xnu_trap_arm:",
+    "mov rdx, rdi",
+    "mov r10, rsi",
+    "mov edi, {set_dispatch}",
+    "mov esi, {dispatch_on}",
+    "xor r8d, r8d",
+    "mov eax, 157",
+    "syscall",
+    "ret",
+    "xnu_trap_arm_end:",
     components = const offset_of!(GuestThread, components),
     compact = const offset_of!(GuestThread, compact),
     vectors = const offset_of!(GuestThread, thread.vectors),
@@ -127,6 +138,8 @@ global_asm!(
     rflags = const offset_of!(GuestThread, thread.registers.rflags),
     serve = sym serve,
     leave = sym leave,
+    set_dispatch = const PR_SET_SYSCALL_USER_DISPATCH,
+    dispatch_on = const PR_SYS_DISPATCH_ON,
 );
 
 unsafe extern "C" {
@@ -136,6 +149,8 @@ unsafe extern "C" {
     fn xnu_trap_exit();
     fn xnu_trap_exit_end();
     fn xnu_trap_restorer();
+    fn xnu_trap_arm(start: u64, length: u64) -> i64;
+    fn xnu_trap_arm_end();
     // The linker's: the beginning of the image, the end of its text, the end of its variables.
     static __executable_start: u8;
     static etext: u8;
@@ -188,15 +203,22 @@ pub(super) fn image() -> Range<u64> {
 
 /// `PR_SET_SYSCALL_USER_DISPATCH` and `PR_SYS_DISPATCH_ON`.
 const PR_SET_SYSCALL_USER_DISPATCH: i32 = 59;
-const PR_SYS_DISPATCH_ON: u64 = 1;
+const PR_SYS_DISPATCH_ON: i32 = 1;
 
 /// From here on, calls that the thread makes from outside `text` are `SIGSYS`.
+///
+/// Safe in the handler whatever is let through at present: the instruction is in the part that always is.
 pub(super) fn arm(text: &Range<u64>) -> io::Result<()> {
     // SAFETY: no selector is given, so Linux writes nothing; the handler for SIGSYS is there.
-    let result = unsafe {
-        libc::prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, text.start, text.end - text.start, 0u64)
-    };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    match unsafe { xnu_trap_arm(text.start, text.end - text.start) } {
+        0 => Ok(()),
+        error => Err(io::Error::from_raw_os_error(-error as i32)),
+    }
+}
+
+/// The least that must be let through: the return from a handler, and [`arm`].
+pub(super) fn watched_text() -> Range<u64> {
+    restorer()..xnu_trap_arm_end as *const () as u64
 }
 
 /// Enters the guest with the registers in the thread.

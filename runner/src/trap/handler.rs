@@ -1,5 +1,9 @@
 //! The runner's signal handler: it decides where a thread goes on, and does nothing else.
 //!
+//! A signal that finds the core running must also end a Linux call that is just about to block. So the handler leaves
+//! the thread *watched*: Linux lets almost none of the runner's own calls through either. The next one comes back
+//! here as `SIGSYS`; one that can block is answered `EINTR`, any other is made in its place and the watch goes on.
+//!
 //! # Safety
 //! Linux calls the handler on the signal stack of the thread's area, with all signals blocked, and hands it a
 //! `siginfo_t` and a `ucontext_t` that are the handler's to change until it returns.
@@ -7,7 +11,7 @@
 
 use super::GuestProcess;
 use super::area::{GuestThread, thread_at};
-use super::entry::{Resume, restorer, way_out};
+use super::entry::{Resume, arm, restorer, watched_text, way_out};
 use super::siginfo::Cause;
 use libc::{
     REG_CR2, REG_EFL, REG_ERR, REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15, REG_RAX,
@@ -39,11 +43,14 @@ unsafe extern "C" fn on_signal(number: i32, info: *mut siginfo_t, context: *mut 
     // code it interrupted; that is Linux's promise and the module's.
     let (thread, info, context) =
         unsafe { (&mut *thread_at(&raw const here as usize), &*info, &mut *context) };
+    let rip = context.uc_mcontext.gregs[REG_RIP as usize] as u64;
     if number == libc::SIGSYS && info.si_code == SYS_USER_DISPATCH {
+        if thread.guest.text.contains(&rip) {
+            return watched_call(thread, context);
+        }
         take_registers(thread, context);
         return resume(thread, context, Resume::Call);
     }
-    let rip = context.uc_mcontext.gregs[REG_RIP as usize] as u64;
     let cause = cause(number, info, context);
     if cause.is_fault()
         && let Some(pad) = recover(rip)
@@ -74,6 +81,9 @@ unsafe extern "C" fn on_signal(number: i32, info: *mut siginfo_t, context: *mut 
             thread.post(darwin);
             if leaving {
                 resume(thread, context, Resume::Leave);
+            } else {
+                // It was let through before, so it is now.
+                let _ = arm(&watched_text());
             }
         }
         (false, false) => {
@@ -83,6 +93,55 @@ unsafe extern "C" fn on_signal(number: i32, info: *mut siginfo_t, context: *mut 
         }
     }
 }
+
+/// A call of the runner's own, made while the thread was watched.
+fn watched_call(thread: &GuestThread, context: &mut ucontext_t) {
+    let registers = &mut context.uc_mcontext.gregs;
+    let call = registers[REG_RAX as usize];
+    // The kernel let the prctl through when the guest started.
+    let _ = arm(&thread.guest.text);
+    if MAY_BLOCK.contains(&call) {
+        registers[REG_RAX as usize] = -i64::from(libc::EINTR);
+        return;
+    }
+    if call == libc::SYS_rt_sigprocmask {
+        // Made here it would be undone by the return from the handler: back to the instruction.
+        const SYSCALL_BYTES: i64 = 2;
+        registers[REG_RIP as usize] -= SYSCALL_BYTES;
+        return;
+    }
+    let argument = |register: i32| registers[register as usize] as usize;
+    // SAFETY: the very call that the core was making, with its own arguments, in the same thread.
+    let result = unsafe {
+        sc::platform::syscall6(
+            call as usize,
+            argument(REG_RDI),
+            argument(REG_RSI),
+            argument(REG_RDX),
+            argument(REG_R10),
+            argument(REG_R8),
+            argument(REG_R9),
+        )
+    };
+    registers[REG_RAX as usize] = result as i64;
+    let _ = arm(&watched_text());
+}
+
+/// Linux calls that wait for others and end with `EINTR`, of those that the core makes.
+const MAY_BLOCK: &[i64] = &[
+    libc::SYS_read,
+    libc::SYS_write,
+    libc::SYS_readv,
+    libc::SYS_writev,
+    libc::SYS_pread64,
+    libc::SYS_pwrite64,
+    libc::SYS_preadv,
+    libc::SYS_pwritev,
+    libc::SYS_openat,
+    libc::SYS_openat2,
+    libc::SYS_fcntl,
+    libc::SYS_flock,
+];
 
 /// Makes the interrupted thread go on in the core.
 fn resume(thread: &mut GuestThread, context: &mut ucontext_t, to: Resume) {

@@ -6,11 +6,14 @@
 #![allow(unsafe_code)]
 
 use super::area::GuestThread;
-use xnu_abi::darwin::signal::Signal;
+use xnu_abi::darwin::Errno;
+use xnu_abi::darwin::signal::{SigactionFlags, Signal};
 use xnu_abi::linux::KernelSigaction;
 use xnu_core::dispatch::{self, Call};
+use xnu_core::registers::Registers;
 use xnu_core::signal::{Info, KEPT, Next, deliver_next, force, install};
-use xnu_core::{Context, Reply, convert, linux};
+use xnu_core::table::Class;
+use xnu_core::{Context, Reply, bsd, convert, linux};
 
 /// The trap flag: loading it must be the last thing that happens.
 const TRAP_FLAG: u64 = 0x100;
@@ -22,6 +25,7 @@ pub(super) unsafe extern "sysv64" fn serve(thread: *mut GuestThread) {
     let guest = thread.guest;
     let process = &guest.process;
     thread.all_registers = u8::from(thread.thread.registers.rflags & TRAP_FLAG != 0);
+    let at_call = thread.thread.registers;
     let (class, reply) = match Call::decode(&thread.thread.registers, &process.kernel) {
         Ok(call) => {
             let mut cx = Context { process, thread: &mut thread.thread };
@@ -44,6 +48,9 @@ pub(super) unsafe extern "sysv64" fn serve(thread: *mut GuestThread) {
             (undecodable.class(), reply)
         }
     };
+    if reply == Reply::Error(Errno::EINTR) && is_restartable(class, &at_call) {
+        thread.interrupted = Some(at_call);
+    }
     if reply == Reply::Unchanged {
         thread.all_registers = 1;
     }
@@ -66,9 +73,11 @@ pub(super) unsafe extern "sysv64" fn leave(thread: *mut GuestThread) {
     loop {
         thread.collect();
         if !thread.thread.signals.is_deliverable() {
+            thread.interrupted = None;
             return;
         }
         thread.all_registers = 1;
+        restart(thread);
         match deliver_next(&mut Context { process, thread: &mut thread.thread }) {
             Next::Go => return,
             Next::Entered => {
@@ -78,6 +87,25 @@ pub(super) unsafe extern "sysv64" fn leave(thread: *mut GuestThread) {
             }
             Next::Default(signal) => default(thread, signal),
         }
+    }
+}
+
+/// Whether XNU makes the call anew after a handler with `SA_RESTART`.
+fn is_restartable(class: Option<Class>, registers: &Registers) -> bool {
+    class == Some(Class::Bsd) && bsd::signal::is_restartable(registers.rax as u32 & 0x00ff_ffff)
+}
+
+/// Points an interrupted call back at its instruction, if the signal that comes first wants that.
+fn restart(thread: &mut GuestThread) {
+    const SYSCALL_BYTES: u64 = 2;
+    let Some(at_call) = thread.interrupted.take() else { return };
+    let actions = &thread.guest.process.actions;
+    let restarts = thread.thread.signals.next_ready().is_some_and(|signal| {
+        let action = actions.get(signal);
+        !action.is_caught() || action.has(SigactionFlags::SA_RESTART)
+    });
+    if restarts {
+        thread.thread.registers = Registers { rip: at_call.rip - SYSCALL_BYTES, ..at_call };
     }
 }
 
