@@ -48,7 +48,6 @@ impl Side {
     }
 
     /// A whole process, from its start to its successful end, without input or output.
-    #[allow(dead_code, reason = "for rows of start-up times")]
     pub(crate) fn command(mut command: Command) -> Side {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         Side::timed(move |count| {

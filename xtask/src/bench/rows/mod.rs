@@ -2,7 +2,10 @@
 
 use super::measure::{Row, Side};
 
+mod call;
+mod copy;
+mod guest;
 mod printf;
 
 /// Every row, in the order of the report.
-pub(crate) const ALL: &[&[Row]] = &[printf::ROWS];
+pub(crate) const ALL: &[&[Row]] = &[call::ROWS, copy::ROWS, printf::ROWS, guest::ROWS];

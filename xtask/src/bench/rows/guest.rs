@@ -1,0 +1,74 @@
+//! Whole guests under the runner: a trapped call, and the start.
+
+use super::{Row, Side};
+use crate::guests;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+pub(super) const ROWS: &[Row] = &[
+    Row {
+        name: "trapped-getppid",
+        what: "getppid of a guest, trapped",
+        against: "the raw Linux call",
+        goal: 16.0,
+        sides: trapped,
+    },
+    Row {
+        name: "start",
+        what: "start of a guest to its first instruction",
+        against: "execve of a static ELF program",
+        goal: 2.0,
+        sides: start,
+    },
+];
+
+/// The runner, built with optimisation.
+fn runner() -> Result<PathBuf, String> {
+    guests::release_runner().map_err(|error| error.to_string())
+}
+
+fn guest(name: &str) -> Result<PathBuf, String> {
+    guests::built(name).map_err(|error| error.to_string())
+}
+
+fn run(command: &mut Command) -> Result<Duration, String> {
+    let start = Instant::now();
+    let status = command.stdin(Stdio::null()).status().map_err(|error| format!("{command:?}: {error}"))?;
+    if status.success() { Ok(start.elapsed()) } else { Err(format!("{command:?}: {status}")) }
+}
+
+/// The guest makes so many calls; the time of a guest that makes none is taken off.
+fn trapped() -> Result<(Side, Side), String> {
+    let (runner, guest) = (runner()?, guest("spin_getppid")?);
+    let ours = Side::timed(move |count| {
+        let with = run(Command::new(&runner).arg(&guest).arg(count.to_string()))?;
+        let without = run(Command::new(&runner).arg(&guest).arg("0"))?;
+        Ok(with.saturating_sub(without).max(Duration::from_nanos(1)))
+    });
+    Ok((ours, Side::call(getppid)))
+}
+
+#[allow(unsafe_code)]
+fn getppid() -> i32 {
+    // SAFETY: takes no argument and touches no memory.
+    unsafe { libc::getppid() }
+}
+
+/// A program of the C library's that does nothing: what the system's own programs cost when linked statically.
+const NOTHING: &str = "int main(void) { return 0; }\n";
+
+fn start() -> Result<(Side, Side), String> {
+    let folder = PathBuf::from("target/bench");
+    let (source, program) = (folder.join("nothing.c"), folder.join("nothing"));
+    let cannot = |error: std::io::Error| format!("{}: {error}", folder.display());
+    fs::create_dir_all(&folder).map_err(cannot)?;
+    fs::write(&source, NOTHING).map_err(cannot)?;
+    run(Command::new("cc").args(["-O2", "-static", "-o"]).args([&program, &source]))?;
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).map_err(cannot)?;
+    let mut ours = Command::new(runner()?);
+    ours.arg(guest("start")?);
+    Ok((Side::command(ours), Side::command(Command::new(program))))
+}
