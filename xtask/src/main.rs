@@ -1,7 +1,9 @@
 //! The commands of this project: `cargo xtask help`.
 
+mod coverage;
 mod fuzz;
 mod guests;
+mod workspace;
 
 use clap::{Parser, Subcommand};
 use std::error::Error;
@@ -16,6 +18,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Count how much of XNU is served, from the tables
+    Coverage(coverage::Options),
     /// Build a fuzz target with the stable toolchain and run it
     Fuzz(fuzz::Options),
     /// Build the programs of tests/guest as Mach-O files; prints the directory they are in
@@ -26,6 +30,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Coverage(options) => coverage::run(&options),
         Command::Fuzz(options) => fuzz::run(&options).map_err(Into::into),
         Command::Guests(options) => guests::run(&options),
     };
