@@ -1,5 +1,6 @@
 //! The commands of this project: `cargo xtask help`.
 
+mod bare;
 mod coverage;
 mod fuzz;
 mod guests;
@@ -18,6 +19,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Link a program of core, abi and backend-linux without std and alloc, and run it
+    Bare(bare::Options),
     /// Count how much of XNU is served, from the tables
     Coverage(coverage::Options),
     /// Build a fuzz target with the stable toolchain and run it
@@ -30,6 +33,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Bare(options) => bare::run(&options),
         Command::Coverage(options) => coverage::run(&options),
         Command::Fuzz(options) => fuzz::run(&options).map_err(Into::into),
         Command::Guests(options) => guests::run(&options),
