@@ -2,8 +2,12 @@
 
 mod bare;
 mod coverage;
+mod demo;
 mod fuzz;
 mod guests;
+mod real;
+mod setup;
+mod test;
 mod workspace;
 
 use clap::{Parser, Subcommand};
@@ -23,10 +27,16 @@ enum Command {
     Bare(bare::Options),
     /// Count how much of XNU is served, from the tables
     Coverage(coverage::Options),
+    /// Run macOS builds of other people's programs beside their Linux builds
+    Demo(demo::Options),
     /// Build a fuzz target with the stable toolchain and run it
     Fuzz(fuzz::Options),
     /// Build the programs of tests/guest as Mach-O files; prints the directory they are in
     Guests(guests::Options),
+    /// Fetch the programs of the demonstration; prints the directory they are in
+    Real(real::Options),
+    /// Run everything that must pass
+    Test(test::Options),
 }
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -35,8 +45,11 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Bare(options) => bare::run(&options),
         Command::Coverage(options) => coverage::run(&options),
+        Command::Demo(options) => demo::run(&options),
         Command::Fuzz(options) => fuzz::run(&options).map_err(Into::into),
         Command::Guests(options) => guests::run(&options),
+        Command::Real(options) => real::run(&options),
+        Command::Test(options) => test::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
