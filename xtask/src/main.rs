@@ -49,7 +49,10 @@ fn main() -> ExitCode {
         Command::Fuzz(options) => fuzz::run(&options).map_err(Into::into),
         Command::Guests(options) => guests::run(&options),
         Command::Real(options) => real::run(&options),
-        Command::Test(options) => test::run(&options),
+        Command::Test(options) => match test::run(&options) {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
