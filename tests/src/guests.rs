@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, fs, io};
 
 /// No guest works for longer than a second; this is for a loaded machine.
-const LIMIT_S: u32 = 60;
+pub(crate) const LIMIT_S: u32 = 60;
 
 /// The workspace.
 fn root() -> PathBuf {
@@ -16,7 +16,7 @@ fn root() -> PathBuf {
     Path::new(&tests).parent().expect("the tests are in a workspace").to_path_buf()
 }
 
-fn cargo(args: &[&str]) -> String {
+pub(crate) fn cargo(args: &[&str]) -> String {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo).args(args).current_dir(root()).output().expect("cargo starts");
     let errors = String::from_utf8_lossy(&output.stderr);

@@ -1,2 +1,3 @@
 //! Equipment of the tests, which are in `tests/tests`, one file per subject.
 pub mod guests;
+pub mod real;

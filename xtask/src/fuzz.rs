@@ -52,6 +52,7 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         return Err(format!("there is no target {name:?}: the targets are {}", targets(&fuzz).join(", ")));
     }
 
+    crate::setup::fuzzing().map_err(|error| error.to_string())?;
     let manifest = fuzz.join("Cargo.toml");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let build = Command::new(cargo)

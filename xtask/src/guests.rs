@@ -4,7 +4,7 @@
 //! a Mach-O file. No macOS tool takes part. One source may give several guests that differ in layout.
 mod macho;
 
-use crate::Result;
+use crate::{Result, workspace};
 use macho::{Entry, Format};
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
@@ -73,12 +73,20 @@ static GUESTS: &[Guest] = &[
 
 /// Builds what is older than its sources, and prints the directory that holds the guests.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let manifest = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or("to be run by cargo")?);
-    let root = manifest.parent().ok_or("xtask is not in a workspace")?;
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let builder = Builder { sources: root.join("tests/guest"), output: target.join("guests") };
-    for name in &options.names {
-        if !GUESTS.iter().any(|guest| guest.name == name) {
+    let names: Vec<&str> = options.names.iter().map(String::as_str).collect();
+    println!("{}", build(&names)?.display());
+    Ok(())
+}
+
+/// Builds these guests, or all if none is named; answers the directory that holds them.
+///
+/// # Errors
+/// There is no such guest, or it cannot be built.
+pub(crate) fn build(names: &[&str]) -> Result<PathBuf> {
+    let output = workspace::target().join("guests");
+    let builder = Builder { sources: workspace::root().join("tests/guest"), output };
+    for name in names {
+        if !GUESTS.iter().any(|guest| guest.name == *name) {
             return Err(format!("no guest named {name}").into());
         }
     }
@@ -88,12 +96,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let lock = File::create(builder.scratch().join("lock"))?;
     lock.lock()?;
     for guest in GUESTS {
-        if options.names.is_empty() || options.names.iter().any(|name| name == guest.name) {
+        if names.is_empty() || names.contains(&guest.name) {
             builder.build(guest).map_err(|error| format!("{}: {error}", guest.name))?;
         }
     }
-    println!("{}", builder.output.display());
-    Ok(())
+    Ok(builder.output)
 }
 
 struct Builder {

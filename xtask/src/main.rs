@@ -1,8 +1,15 @@
 //! The commands of this project: `cargo xtask help`.
 
+mod bare;
 mod bench;
+mod coverage;
+mod demo;
 mod fuzz;
 mod guests;
+mod real;
+mod setup;
+mod test;
+mod workspace;
 
 use clap::{Parser, Subcommand};
 use std::error::Error;
@@ -17,21 +24,39 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Link a program of core, abi and backend-linux without std and alloc, and run it
+    Bare(bare::Options),
     /// Measure what the design promises, as ratios
     Bench(bench::Options),
+    /// Count how much of XNU is served, from the tables
+    Coverage(coverage::Options),
+    /// Run macOS builds of other people's programs beside their Linux builds
+    Demo(demo::Options),
     /// Build a fuzz target with the stable toolchain and run it
     Fuzz(fuzz::Options),
     /// Build the programs of tests/guest as Mach-O files; prints the directory they are in
     Guests(guests::Options),
+    /// Fetch the programs of the demonstration; prints the directory they are in
+    Real(real::Options),
+    /// Run everything that must pass
+    Test(test::Options),
 }
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Bare(options) => bare::run(&options),
         Command::Bench(options) => return bench::run(options),
+        Command::Coverage(options) => coverage::run(&options),
+        Command::Demo(options) => demo::run(&options),
         Command::Fuzz(options) => fuzz::run(&options).map_err(Into::into),
         Command::Guests(options) => guests::run(&options),
+        Command::Real(options) => real::run(&options),
+        Command::Test(options) => match test::run(&options) {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,7 +1,7 @@
 //! Whole guests under the runner: a trapped call, and the start.
 
 use super::{Row, Side};
-use crate::guests;
+use crate::{guests, workspace};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -25,13 +25,12 @@ pub(super) const ROWS: &[Row] = &[
     },
 ];
 
-/// The runner, built with optimisation.
 fn runner() -> Result<PathBuf, String> {
-    guests::release_runner().map_err(|error| error.to_string())
+    workspace::runner().map_err(|error| error.to_string())
 }
 
 fn guest(name: &str) -> Result<PathBuf, String> {
-    guests::built(name).map_err(|error| error.to_string())
+    guests::build(&[name]).map(|folder| folder.join(name)).map_err(|error| error.to_string())
 }
 
 fn run(command: &mut Command) -> Result<Duration, String> {
@@ -61,7 +60,7 @@ fn getppid() -> i32 {
 const NOTHING: &str = "int main(void) { return 0; }\n";
 
 fn start() -> Result<(Side, Side), String> {
-    let folder = PathBuf::from("target/bench");
+    let folder = workspace::target().join("bench");
     let (source, program) = (folder.join("nothing.c"), folder.join("nothing"));
     let cannot = |error: std::io::Error| format!("{}: {error}", folder.display());
     fs::create_dir_all(&folder).map_err(cannot)?;
