@@ -1,8 +1,8 @@
 //! Each guest program under the runner. A guest checks itself and says what is wrong, by its exit code too; here
 //! stands what only the outside can see.
 
+use std::ffi::OsStr;
 use std::fs;
-use std::path::Path;
 use xnu_tests::guests::{Finished, Scratch, guest, inherited_descriptors, run, run_guest};
 
 /// Ran to its end without a complaint.
@@ -178,22 +178,15 @@ fn zero_fill_of_256_mib_is_there() {
     succeeds(&run_guest("big_bss", &[]));
 }
 
-/// A prefix that holds the little dynamic linker and `program`, and a run of it there.
+/// A run of `program` under the little dynamic linker.
 fn run_dynamic(program: &str, args: &[&str]) -> Finished {
-    let prefix = Scratch::new().expect("a scratch directory");
-    let place = |name: &str, path: &Path| {
-        fs::create_dir_all(path.parent().expect("a directory")).expect("the prefix");
-        fs::copy(guest(name), path).expect("a guest in the prefix");
-    };
-    place("fake_dyld", &prefix.path().join("usr/lib/dyld"));
-    place(program, &prefix.path().join("bin").join(program));
-    let prefix = prefix.path().to_str().expect("a path in UTF-8");
-    let program = format!("/bin/{program}");
-    run([&["--prefix", prefix, &program], args].concat())
+    let (dyld, program) = (guest("fake_dyld"), guest(program));
+    let words = ["--dyld".as_ref(), dyld.as_os_str(), program.as_os_str()];
+    run(words.into_iter().chain(args.iter().map(OsStr::new)))
 }
 
 #[test]
-fn dynamic_program_starts_through_the_prefixs_dyld() {
+fn dynamic_program_starts_through_its_dyld() {
     for program in ["lc_main", "lc_main_pie"] {
         let finished = run_dynamic(program, &["11", "x"]);
         assert_eq!(finished.code, Some(11), "{finished:#?}");
@@ -201,4 +194,12 @@ fn dynamic_program_starts_through_the_prefixs_dyld() {
         assert!(finished.stdout.contains("main: argc 3\n"), "{finished:#?}");
         assert!(finished.stdout.contains("main: argv[2] x\n"), "{finished:#?}");
     }
+}
+
+#[test]
+fn dynamic_program_without_a_dyld_says_what_is_missing() {
+    let finished = run_guest("lc_main", &[]);
+    assert_eq!(finished.code, Some(126), "{finished:#?}");
+    assert!(finished.stderr.ends_with("name one with --dyld FILE\n"), "{finished:#?}");
+    assert_eq!(finished.stderr.lines().count(), 1, "{finished:#?}");
 }

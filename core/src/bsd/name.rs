@@ -70,6 +70,36 @@ fn basic_mode(mode: AccessFlags) -> SysResult<AccessFlags> {
 /// `_READ_OK` to `_CHOWN_OK` (`bsd/sys/unistd.h`).
 const EXTENDED: u32 = 0x003f_fe00;
 
+/// Linux's `AT_REMOVEDIR`.
+const LINUX_REMOVEDIR: u32 = 0x200;
+
+/// `man 2 unlink`.
+pub fn unlink<K: Kernel, L>(cx: &mut Context<'_, K, L>, path: UserPath) -> SysResult<()> {
+    unlinkat(cx, DirFd::CWD, path, AtFlags::empty())
+}
+
+/// `man 2 unlinkat` (`bsd/vfs/vfs_syscalls.c`, `unlinkat`). A directory is `EPERM` without `AT_REMOVEDIR`, where Linux
+/// says `EISDIR`.
+pub fn unlinkat<K: Kernel, L>(
+    cx: &mut Context<'_, K, L>,
+    directory: DirFd,
+    path: UserPath,
+    flags: AtFlags,
+) -> SysResult<()> {
+    let removes = AtFlags::AT_REMOVEDIR | AtFlags::AT_REMOVEDIR_DATALESS;
+    let known = removes | AtFlags::AT_SYMLINK_NOFOLLOW_ANY | AtFlags::AT_SYSTEM_DISCARDED;
+    if !known.contains(flags) {
+        return Err(Errno::EINVAL);
+    }
+    let linux_flags = if flags.intersects(removes) { LINUX_REMOVEDIR } else { 0 };
+    let kernel = cx.kernel();
+    let at = Resolved::new(kernel, directory, path)?;
+    match linux::name::unlinkat(kernel, at.directory, at.path(), linux_flags).to_bsd() {
+        Err(Errno::EISDIR) => Err(Errno::EPERM),
+        other => other,
+    }
+}
+
 /// `man 2 readlink`.
 pub fn readlink<K: Kernel, L>(
     cx: &mut Context<'_, K, L>,

@@ -41,3 +41,8 @@ pub fn readlinkat_own<K: Kernel>(
     let length = Arg::Val(buf.len());
     call!(kernel, Readlinkat, directory.arg(), Arg::In(path), Arg::Out(buf), length)
 }
+
+/// `man 2 unlinkat`. `path` ends with a NUL.
+pub fn unlinkat<K: Kernel>(kernel: &K, directory: LinuxFd, path: &[u8], flags: u32) -> LinuxResult<()> {
+    unit(call!(kernel, Unlinkat, directory.arg(), Arg::In(path), Arg::Val(flags as usize)))
+}

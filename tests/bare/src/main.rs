@@ -13,12 +13,22 @@ mod memory;
 
 use core::arch::global_asm;
 use core::hint::black_box;
-use xnu_abi::linux::Sysno;
-use xnu_backend_linux::{Linux, NoLkm};
+use xnu_abi::linux::{Errno, Sysno};
+use xnu_abi::lkm::Trap;
+use xnu_backend_linux::{Device, Linux};
 use xnu_core::registers::Registers;
-use xnu_core::{Arg, Call, Context, Kernel, Process, Thread, dispatch};
+use xnu_core::{Arg, Call, Context, Kernel, Lkm, Process, Thread, TrapArg, dispatch};
 
-static PROCESS: Process<Linux, NoLkm> = Process::new(Linux::new(), NoLkm);
+static PROCESS: Process<Linux, NoTraps> = Process::new(Linux::new(), NoTraps);
+
+/// Serves no trap.
+struct NoTraps;
+
+impl Lkm for NoTraps {
+    fn call_raw(&self, _: Trap, _: TrapArg<'_>) -> Result<isize, Errno> {
+        Err(Errno::ENOSYS)
+    }
+}
 
 const GETPID: u64 = 0x200_0014;
 const EXIT: u64 = 0x200_0001;
@@ -37,6 +47,8 @@ global_asm!(
 );
 
 extern "C" fn main() -> ! {
+    // To be linked like the rest; whether the device is there does not matter.
+    drop(Device::open());
     let mut thread = Thread::default();
     // SAFETY: getpid has no arguments.
     let pid = unsafe { PROCESS.kernel.syscall(Sysno::Getpid, &mut []) }.unwrap_or(0) as u64;
