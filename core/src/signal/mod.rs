@@ -306,11 +306,13 @@ const LINUX_SA_RESTORER: u64 = 0x0400_0000;
 const LINUX_SA_ONSTACK: u64 = 0x0800_0000;
 
 /// Tells Linux about the action of a signal: the runner's handler where the guest catches it, else the default or
-/// nothing. The kept signals stay the runner's.
+/// nothing. Linux is not told about the kept signals: those are the runner's, whatever the guest wants.
 pub fn install<K: Kernel>(kernel: &K, actions: &Actions, signal: Signal) {
     let Some(number) = to_linux(signal) else { return };
+    if bit(signal) & KEPT != 0 {
+        return;
+    }
     let action = actions.get(signal);
-    let kept = bit(signal) & KEPT != 0;
     let (handler, restorer) = actions.host();
     let mut flags = LINUX_SA_SIGINFO | LINUX_SA_ONSTACK | LINUX_SA_RESTORER;
     if action.has(SigactionFlags::SA_NOCLDSTOP) {
@@ -321,7 +323,6 @@ pub fn install<K: Kernel>(kernel: &K, actions: &Actions, signal: Signal) {
     }
     let default_is_ignore = bit(signal) & IGNORED_BY_DEFAULT != 0;
     let handler = match action.handler {
-        _ if kept => handler,
         // Linux's default for the number that stands for SIGINFO would end the process.
         SIG_DFL if default_is_ignore && signal == Signal::SIGINFO => SIG_IGN,
         SIG_DFL | SIG_IGN => action.handler,

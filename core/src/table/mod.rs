@@ -121,13 +121,21 @@ macro_rules! serve {
         $cx:ident, $words:ident, $unserved:expr, $return:ty, [$($type:ty)*],
         $grade:ident $handler:path $(, $note:literal)?
     ) => {{
-        #[allow(unused_mut, unused_variables)]
-        let mut words = $words.iter();
-        let answer: $crate::SysResult<$return> = $handler(
-            $cx,
-            $(<$type as $crate::table::Argument>::decode(words.next().copied().unwrap_or(0))),*
-        );
-        $crate::Reply::new(answer)
+        // A function of its own, so that the frames of large handlers are not paid for by small ones.
+        #[inline(never)]
+        fn handle<K: $crate::Kernel, L: $crate::Lkm>(
+            cx: &mut $crate::Context<'_, K, L>,
+            words: &[u64; 8],
+        ) -> $crate::Reply {
+            #[allow(unused_mut, unused_variables)]
+            let mut words = words.iter();
+            let answer: $crate::SysResult<$return> = $handler(
+                cx,
+                $(<$type as $crate::table::Argument>::decode(words.next().copied().unwrap_or(0))),*
+            );
+            $crate::Reply::new(answer)
+        }
+        handle($cx, $words)
     }};
 }
 

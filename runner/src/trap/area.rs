@@ -89,6 +89,16 @@ impl GuestThread {
         }
     }
 
+    /// How much of the vector state there is in the standard format: up to AVX, or all of AVX-512.
+    pub(super) fn vector_length(&self) -> usize {
+        const AVX_512: u32 = 0b1110_0000;
+        if self.components & AVX_512 != 0 {
+            STANDARD_AVX_512_END
+        } else {
+            VectorState::AVX + VectorState::AVX_LENGTH
+        }
+    }
+
     /// Where the area begins.
     fn base(&self) -> usize {
         ptr::from_ref(self) as usize
@@ -154,6 +164,10 @@ impl GuestThread {
 pub(super) unsafe fn thread_at(stack_pointer: usize) -> *mut GuestThread {
     (stack_pointer & !(AREA - 1)) as *mut GuestThread
 }
+
+/// Where the last part of AVX-512 ends in the standard format.
+const STANDARD_AVX_512_END: usize = 2688;
+const _: () = assert!(STANDARD_AVX_512_END <= VectorState::LENGTH);
 
 const MXCSR: usize = 24;
 const MXCSR_INITIAL: u32 = 0x1f80;

@@ -1,9 +1,9 @@
 //! The door between the guest and the core.
 //!
 //! # Safety
-//! The assembly is entered by changing the registers that a signal handler returns to: rdi is the thread, rsp the
-//! top of its call stack, the vector registers are still the guest's. It saves those, calls Rust, loads everything
-//! from the thread and jumps. Between `xnu_trap_exit` and `xnu_trap_exit_end` it reads the thread and changes
+//! The assembly is entered with the thread in rdi and the top of its call stack in rsp: by a jump from the handler of
+//! `SIGSYS`, or by changing the registers that another handler returns to, when the vector registers are still the
+//! guest's. It saves those, calls Rust, loads everything from the thread and jumps. Between `xnu_trap_exit` and `xnu_trap_exit_end` it reads the thread and changes
 //! nothing in it but the `iretq` frame, so a handler may send it back to `xnu_trap_leave` from anywhere there.
 #![allow(unsafe_code)]
 
@@ -22,20 +22,11 @@ global_asm!(
     ".globl xnu_trap_exit_end",
     ".globl xnu_trap_restorer",
     ".p2align 4",
-    // The guest made a call.
+    // The guest made a call; its vector registers are in the thread already.
     "xnu_trap_call:",
     "mov r12, rdi",
-    "mov eax, [rdi + {components}]",
-    "xor edx, edx",
-    "cmp byte ptr [rdi + {compact}], 0",
-    "je 2f",
-    "xsavec64 [rdi + {vectors}]",
-    "1:",
     "call {serve}",
     "jmp 5f",
-    "2:",
-    "xsave64 [rdi + {vectors}]",
-    "jmp 1b",
     // A signal found the guest running.
     "xnu_trap_interrupt:",
     "mov r12, rdi",
@@ -160,8 +151,6 @@ unsafe extern "C" {
 /// Where a handler resumes a thread.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Resume {
-    /// To serve the call that the guest made.
-    Call,
     /// To deliver what is in the inbox, or the fault.
     Interrupt,
     /// To the beginning of the way out, with the guest's registers already in the thread.
@@ -172,7 +161,6 @@ impl Resume {
     /// The address to put into rip.
     pub(super) fn address(self) -> u64 {
         let function = match self {
-            Resume::Call => xnu_trap_call as *const (),
             Resume::Interrupt => xnu_trap_interrupt as *const (),
             Resume::Leave => xnu_trap_leave as *const (),
         };
@@ -219,6 +207,21 @@ pub(super) fn arm(text: &Range<u64>) -> io::Result<()> {
 /// The least that must be let through: the return from a handler, and [`arm`].
 pub(super) fn watched_text() -> Range<u64> {
     restorer()..xnu_trap_arm_end as *const () as u64
+}
+
+/// Serves the call in the thread's registers and goes back to the guest. The handler's stack is left for good.
+pub(super) fn serve_call(thread: &mut GuestThread) -> ! {
+    // SAFETY: the guest was running, so the call stack is unused; registers and vectors are in the thread.
+    unsafe {
+        asm!(
+            "mov rsp, {stack}",
+            "jmp {call}",
+            stack = in(reg) thread.call_stack_top(),
+            call = sym xnu_trap_call,
+            in("rdi") thread,
+            options(noreturn),
+        )
+    }
 }
 
 /// Enters the guest with the registers in the thread.

@@ -1,5 +1,8 @@
 //! The runner's signal handler: it decides where a thread goes on, and does nothing else.
 //!
+//! From a call of the guest's it goes on to serve the call at once, without the way back through Linux: the frame has
+//! everything, and returning would only load all registers to save them again.
+//!
 //! A signal that finds the core running must also end a Linux call that is just about to block. So the handler leaves
 //! the thread *watched*: Linux lets almost none of the runner's own calls through either. The next one comes back
 //! here as `SIGSYS`; one that can block is answered `EINTR`, any other is made in its place and the watch goes on.
@@ -11,17 +14,19 @@
 
 use super::GuestProcess;
 use super::area::{GuestThread, thread_at};
-use super::entry::{Resume, arm, restorer, watched_text, way_out};
+use super::entry::{Resume, arm, restorer, serve_call, watched_text, way_out};
 use super::siginfo::Cause;
 use libc::{
     REG_CR2, REG_EFL, REG_ERR, REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15, REG_RAX,
     REG_RBP, REG_RBX, REG_RCX, REG_RDI, REG_RDX, REG_RIP, REG_RSI, REG_RSP, REG_TRAPNO, siginfo_t,
     ucontext_t,
 };
-use xnu_abi::darwin::signal::Signal;
+use std::io;
+use std::ptr;
+use xnu_abi::linux::KernelSigaction;
 use xnu_backend_linux::recover;
+use xnu_core::linux::signal::rt_sigaction;
 use xnu_core::registers::Registers;
-use xnu_core::signal::install as install_action;
 
 /// `SYS_USER_DISPATCH`: a `SIGSYS` that Syscall User Dispatch made.
 const SYS_USER_DISPATCH: i32 = 2;
@@ -30,12 +35,29 @@ const SYS_USER_DISPATCH: i32 = 2;
 const UNWANTED_FLAGS: i64 = 0x100 | 0x400 | 0x4_0000;
 
 /// Tells the core of the handler, and Linux of it for the signals that the runner must always get.
-pub(super) fn install(process: &GuestProcess) {
-    process.actions.set_host(on_signal as *const () as u64, restorer());
-    for signal in [Signal::SIGSYS, Signal::SIGSEGV, Signal::SIGBUS] {
-        install_action(&process.kernel, &process.actions, signal);
+///
+/// `SIGSYS` blocks nothing: its handler does not return where the guest made a call, so there would be nothing to
+/// unblock again.
+pub(super) fn install(process: &GuestProcess) -> io::Result<()> {
+    let handler = on_signal as *const () as u64;
+    process.actions.set_host(handler, restorer());
+    let always = SA_SIGINFO | SA_ONSTACK | SA_RESTORER;
+    for (number, flags, mask) in [
+        (libc::SIGSYS, always | SA_NODEFER, 0),
+        (libc::SIGSEGV, always, u64::MAX),
+        (libc::SIGBUS, always, u64::MAX),
+    ] {
+        let action = KernelSigaction { handler, flags, restorer: restorer(), mask };
+        rt_sigaction(&process.kernel, number, &action)
+            .map_err(|error| io::Error::from_raw_os_error(i32::from(error.number())))?;
     }
+    Ok(())
 }
+
+const SA_SIGINFO: u64 = libc::SA_SIGINFO as u64;
+const SA_ONSTACK: u64 = libc::SA_ONSTACK as u64;
+const SA_NODEFER: u64 = libc::SA_NODEFER as u64;
+const SA_RESTORER: u64 = 0x0400_0000;
 
 unsafe extern "C" fn on_signal(number: i32, info: *mut siginfo_t, context: *mut ucontext_t) {
     let here = 0u8;
@@ -49,7 +71,8 @@ unsafe extern "C" fn on_signal(number: i32, info: *mut siginfo_t, context: *mut 
             return watched_call(thread, context);
         }
         take_registers(thread, context);
-        return resume(thread, context, Resume::Call);
+        take_vectors(thread, context);
+        serve_call(thread);
     }
     let cause = cause(number, info, context);
     if cause.is_fault()
@@ -150,7 +173,7 @@ fn resume(thread: &mut GuestThread, context: &mut ucontext_t, to: Resume) {
     }
     let registers = &mut context.uc_mcontext.gregs;
     registers[REG_RIP as usize] = to.address() as i64;
-    registers[REG_RDI as usize] = std::ptr::from_mut(thread) as i64;
+    registers[REG_RDI as usize] = ptr::from_mut(thread) as i64;
     registers[REG_RSP as usize] = thread.call_stack_top() as i64;
     registers[REG_EFL as usize] &= !UNWANTED_FLAGS;
 }
@@ -181,6 +204,17 @@ fn take_registers(thread: &mut GuestThread, context: &ucontext_t) {
         fs: 0,
         gs: 0,
     };
+}
+
+/// Copies the guest's vector registers from the frame to the thread: Linux has saved them there in the standard
+/// format, which `xrstor` takes as well.
+fn take_vectors(thread: &mut GuestThread, context: &ucontext_t) {
+    let length = thread.vector_length();
+    let from = context.uc_mcontext.fpregs.cast::<u8>();
+    if !from.is_null() {
+        // SAFETY: Linux wrote at least that much, as these components are enabled; the thread has room for it.
+        unsafe { ptr::copy_nonoverlapping(from, thread.thread.vectors.0.as_mut_ptr(), length) };
+    }
 }
 
 fn cause(number: i32, info: &siginfo_t, context: &ucontext_t) -> Cause {

@@ -1,9 +1,9 @@
 //! Catching the guest's `syscall` instructions and signals.
 //!
 //! Syscall User Dispatch lets system calls through that are made from the runner's own text and turns all others into
-//! `SIGSYS`. The handler copies the guest's registers into its [`GuestThread`] and resumes on the runner's own stack,
-//! outside of signal context: there the call is served ([`serve`]), then ready signals are delivered, then the
-//! guest's registers are loaded again ([`entry`]). Nothing touches the guest's stack but the frames of its signals.
+//! `SIGSYS`. The handler copies the guest's registers into its [`GuestThread`] and leaves for the runner's own stack for
+//! good, outside of signal context: there the call is served (`serve`), then ready signals are delivered, then the
+//! guest's registers are loaded again (`entry`). Nothing touches the guest's stack but the frames of its signals.
 //!
 //! A signal that finds the guest running takes the same road, without a call. One that finds the core running is
 //! put into the thread's inbox, which is looked at on the way out; one that finds the way out itself sends it back
@@ -54,7 +54,7 @@ impl Guest {
         for range in [Some(entry::image()), Some(thread.area()), traced].into_iter().flatten() {
             thread.keep(range).map_err(|_| io::Error::other("too many mappings to protect"))?;
         }
-        handler::install(&thread.guest.process);
+        handler::install(&thread.guest.process)?;
         thread.guest.process.kernel.handle_faults();
         Ok(thread)
     }
