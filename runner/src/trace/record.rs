@@ -53,9 +53,19 @@ pub(super) struct UndecodableRecord {
 /// As many arguments of an unknown call as registers hold.
 const REGISTER_ARGUMENTS: usize = 6;
 
-/// The name of a call; one that no row serves is named by its number.
-pub(super) fn write_name(class: Class, number: u32, row: Option<&Row>, out: &mut dyn Write) -> fmt::Result {
-    match row {
+/// A row of a call that has a name of its own: empty rows are all called the same.
+fn named(row: Option<&'static Row>) -> Option<&'static Row> {
+    row.filter(|row| !matches!(row.name, "nosys" | "enosys" | "kern_invalid"))
+}
+
+/// The name of a call; one that has none is named by its number.
+pub(super) fn write_name(
+    class: Class,
+    number: u32,
+    row: Option<&'static Row>,
+    out: &mut dyn Write,
+) -> fmt::Result {
+    match named(row) {
         Some(row) if row.twin == Some(number) => write!(out, "{}_nocancel", row.name),
         Some(row) => out.write_str(row.name),
         None => write!(out, "{}#{number}", class.name()),
@@ -92,7 +102,7 @@ fn write_grade(grade: Grade, out: &mut dyn Write) -> fmt::Result {
 impl CallRecord<'_> {
     /// How many arguments are shown.
     fn arguments(&self) -> usize {
-        self.row.map_or(REGISTER_ARGUMENTS, |row| row.parameters.len())
+        named(self.row).map_or(REGISTER_ARGUMENTS, |row| row.parameters.len())
     }
 
     /// Writes one argument; what does not fit is left out.

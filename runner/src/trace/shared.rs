@@ -114,7 +114,7 @@ fn own_tid() -> u32 {
 }
 
 /// As often as a producer tries again for the lock before it gives the record up. Only a guest that scribbles in
-/// the shared memory makes it fail more than once or twice.
+/// the shared memory makes it fail more than a few times.
 const LOCK_ATTEMPTS: u32 = 1000;
 
 /// How long a producer waits for room before it looks whether there still is a tracer.
@@ -236,7 +236,8 @@ impl Channel {
             };
             match futex(lock, Futex::LockPi, 0, None) {
                 Ok(_) => return true,
-                Err(Errno::EAGAIN | Errno::EINTR) => {}
+                // EINVAL: the owner has just died and Linux is about to name the next.
+                Err(Errno::EAGAIN | Errno::EINTR | Errno::EINVAL) => {}
                 // The owner is dead. Whoever else found out may have been quicker.
                 Err(Errno::ESRCH) => {
                     let mine = tid | seen & libc::FUTEX_WAITERS;
@@ -252,8 +253,14 @@ impl Channel {
 
     fn unlock(self) {
         let lock = &self.shared.lock;
-        if lock.compare_exchange(own_tid(), 0, Ordering::Release, Ordering::Relaxed).is_err() {
-            let _ = futex(lock, Futex::UnlockPi, 0, None);
+        if lock.compare_exchange(own_tid(), 0, Ordering::Release, Ordering::Relaxed).is_ok() {
+            return;
+        }
+        // EAGAIN: a waiter came or went just then.
+        for _ in 0..LOCK_ATTEMPTS {
+            if futex(lock, Futex::UnlockPi, 0, None) != Err(Errno::EAGAIN) {
+                break;
+            }
         }
     }
 
@@ -274,14 +281,42 @@ impl Channel {
         }
     }
 
+    /// Dies in the middle of [`Channel::push`], once there is room.
     #[cfg(test)]
-    pub(super) fn lock_for_test(self) -> bool {
-        self.lock()
+    pub(super) fn push_and_die(self, record: &[u8]) -> ! {
+        loop {
+            assert!(self.lock());
+            let (head, tail) =
+                (self.shared.head.load(Ordering::Relaxed), self.shared.tail.load(Ordering::Acquire));
+            if record.len() <= self.capacity.wrapping_sub(head.wrapping_sub(tail)) as usize {
+                self.write(head, record);
+                // SAFETY: the calling process is to die.
+                unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
+            }
+            self.unlock();
+            std::thread::yield_now();
+        }
     }
 
+    /// Writes into the shared memory as a hostile guest might.
     #[cfg(test)]
-    pub(super) fn scribble(self, head: u32) {
+    pub(super) fn scribble(self, lock: u32, head: u32) {
+        self.shared.lock.store(lock, Ordering::SeqCst);
         self.shared.head.store(head, Ordering::SeqCst);
+    }
+
+    /// A reader that, like the producers, begins at this position.
+    #[cfg(test)]
+    pub(super) fn reader_at(self, position: u32) -> Reader {
+        self.shared.head.store(position, Ordering::SeqCst);
+        self.shared.tail.store(position, Ordering::SeqCst);
+        Reader { tail: position, ..Reader::new(self) }
+    }
+
+    /// Whether the tracer was found to be gone, or has closed.
+    #[cfg(test)]
+    pub(super) fn is_closed(self) -> bool {
+        self.shared.closed.load(Ordering::SeqCst) != 0
     }
 }
 
