@@ -68,7 +68,10 @@ fn getpid(recorder: &Recorder) {
     recorder.leave(&linux, &call, entered, &Reply::Value(1, 0));
 }
 
+/// Sleeps until a signal ends the guest: the test's, or the alarm where the test has failed.
 fn sleep_for_ever() {
+    // SAFETY: see the module.
+    unsafe { libc::alarm(30) };
     loop {
         std::thread::park();
     }
@@ -241,28 +244,30 @@ fn a_guest_stopped_by_the_terminal_stops_the_tracer() {
     fs::remove_file(path).expect("the file is there");
 }
 
-#[test]
-fn a_key_of_the_terminal_reaches_the_guest_once() {
-    let path = file("terminal");
+/// How often a guest gets SIGINT from a terminal's interrupt key, in the foreground or in a group of its own.
+fn interrupts_from_the_terminal(path: &Path, is_in_foreground: bool) -> i32 {
     let (mut ours, theirs) = UnixStream::pair().expect("a pair of sockets");
     let mut terminal = 0;
     // SAFETY: see the module. The child has one thread and a new terminal.
     let runner = match unsafe { libc::forkpty(&mut terminal, null_mut(), null(), null()) } {
         0 => {
             let guest = || {
-                let _recorder = Trace::new(&text(&path)).expect("a trace").fork().expect("a process");
+                let _recorder = Trace::new(&text(path)).expect("a trace").fork().expect("a process");
                 // SAFETY: see the module; the set is filled by the call.
                 unsafe {
+                    if !is_in_foreground {
+                        libc::setpgid(0, 0);
+                    }
                     let mut set = std::mem::zeroed();
                     libc::sigemptyset(&mut set);
                     libc::sigaddset(&mut set, libc::SIGINT);
                     libc::pthread_sigmask(libc::SIG_BLOCK, &set, null_mut());
                     (&theirs).write_all(b"x").expect("the test reads");
-                    let wait = |seconds| {
-                        let time = libc::timespec { tv_sec: seconds, tv_nsec: 300_000_000 };
+                    let wait = || {
+                        let time = libc::timespec { tv_sec: 1, tv_nsec: 0 };
                         libc::sigtimedwait(&set, null_mut(), &time) == libc::SIGINT
                     };
-                    libc::_exit(i32::from(wait(10)) + i32::from(wait(0)))
+                    libc::_exit(i32::from(wait()) + i32::from(wait()))
                 }
             };
             let _ = catch_unwind(guest);
@@ -276,9 +281,16 @@ fn a_key_of_the_terminal_reaches_the_guest_once() {
     assert_eq!(unsafe { libc::write(terminal, b"\x03".as_ptr().cast(), 1) }, 1);
     let status = wait(runner);
     assert!(libc::WIFEXITED(status), "{status:#x}");
-    assert_eq!(libc::WEXITSTATUS(status), 1);
     // SAFETY: see the module.
     unsafe { libc::close(terminal) };
+    libc::WEXITSTATUS(status)
+}
+
+#[test]
+fn a_key_of_the_terminal_is_not_passed_on() {
+    let path = file("terminal");
+    assert_eq!(interrupts_from_the_terminal(&path, true), 1);
+    assert_eq!(interrupts_from_the_terminal(&path, false), 0);
     fs::remove_file(path).expect("the file is there");
 }
 
