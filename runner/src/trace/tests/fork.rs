@@ -328,6 +328,26 @@ fn a_trace_in_json_is_json_to_the_last_line() {
 }
 
 #[test]
+fn standard_error_is_the_runners_whatever_the_guest_does_to_its_own() {
+    use std::os::fd::AsRawFd;
+    let (mut ours, theirs) = UnixStream::pair().expect("a pair of sockets");
+    let options = Options { format: Format::Text, output: Output::Stderr, summary: false };
+    let runner = fork(|| {
+        // SAFETY: see the module.
+        assert_eq!(unsafe { libc::dup2(theirs.as_raw_fd(), libc::STDERR_FILENO) }, libc::STDERR_FILENO);
+        let recorder = Trace::new(&options).expect("a trace").fork().expect("a process");
+        // SAFETY: see the module.
+        assert_eq!(unsafe { libc::close(libc::STDERR_FILENO) }, 0);
+        getpid(&recorder);
+    });
+    drop(theirs);
+    let mut trace = String::new();
+    ours.read_to_string(&mut trace).expect("a trace");
+    assert_eq!(trace, "getpid() = 1\n+++ exited with 0 +++\n");
+    assert_eq!(wait(runner), 0);
+}
+
+#[test]
 fn a_full_disk_does_not_hold_up_the_guest() {
     let options = text(Path::new("/dev/full"));
     let runner = start(&options, |recorder| (0..100_000).for_each(|_| getpid(recorder)));

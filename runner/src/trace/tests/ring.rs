@@ -88,6 +88,25 @@ fn closing_frees_the_producers() {
 }
 
 #[test]
+fn one_record_wakes_the_reader() {
+    let channel = channel(1024);
+    let reading = thread::spawn(move || {
+        let mut reader = Reader::new(channel);
+        let bell = reader.bell();
+        reader.sleep(bell);
+        taken(&mut reader)
+    });
+    thread::sleep(Duration::from_millis(50));
+    channel.push(b"one\n");
+    let end = Instant::now() + Duration::from_secs(10);
+    while !reading.is_finished() && Instant::now() < end {
+        thread::sleep(Duration::from_millis(1));
+    }
+    assert!(reading.is_finished());
+    assert_eq!(reading.join().expect("it ends"), "one\n");
+}
+
+#[test]
 fn a_record_longer_than_the_ring_is_counted_as_lost() {
     let channel = channel(1024);
     channel.push(&[b'x'; 1025]);
