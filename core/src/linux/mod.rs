@@ -1,4 +1,5 @@
-//! Typed wrappers of Linux calls, written once: the only callers of [`Kernel::syscall`].
+//! Typed wrappers of Linux calls, written once: the only callers of
+//! [`Kernel::syscall`](crate::Kernel::syscall).
 //!
 //! # Safety
 //! Each block makes the call that its function is named after, with the argument kinds of the call's prototype in

@@ -234,10 +234,13 @@ impl ThreadSignals {
         self.pending & !self.mask != 0
     }
 
-    /// The signal that [`ThreadSignals::take`] would take.
-    pub fn next_ready(&self) -> Option<Signal> {
+    /// What [`ThreadSignals::take`] would take.
+    pub fn next_ready(&self) -> Option<Info> {
         let ready = self.pending & !self.mask;
-        (ready != 0).then(|| Signal::new(ready.trailing_zeros().wrapping_add(1) as i32))
+        if ready == 0 {
+            return None;
+        }
+        self.infos.get(ready.trailing_zeros() as usize).copied()
     }
 
     /// Takes the lowest signal that the mask lets through.

@@ -186,21 +186,28 @@ fn render_bytes(kernel: &dyn Kernel, address: u64, length: u64, out: &mut dyn Wr
 }
 
 fn render_c_string(kernel: &dyn Kernel, address: u64, out: &mut dyn Write) -> fmt::Result {
-    let mut byte = [0];
-    if kernel.copy_in(UserAddr::new(address), &mut byte).is_err() {
-        return render_address(address, out);
-    }
-    out.write_char('"')?;
-    for offset in 0..SHOWN_STRING {
-        let readable =
-            UserAddr::new(address).checked_add(offset).and_then(|at| kernel.copy_in(at, &mut byte));
-        match (readable, byte) {
-            (Ok(()), [0]) => return out.write_char('"'),
-            (Ok(()), [other]) => render_byte(other, out)?,
-            (Err(_), _) => break,
+    let mut bytes = [0; SHOWN_BYTES];
+    let mut shown: u64 = 0;
+    while shown < SHOWN_STRING {
+        let Some(at) = address.checked_add(shown) else { break };
+        // No piece crosses a boundary of its own size, so none reaches into a page that the string does not.
+        let into = at & (SHOWN_BYTES as u64).wrapping_sub(1);
+        let Some(piece) = bytes.get_mut(into as usize..) else { break };
+        if kernel.copy_in(UserAddr::new(at), piece).is_err() {
+            break;
         }
+        if shown == 0 {
+            out.write_char('"')?;
+        }
+        for byte in piece.iter() {
+            match byte {
+                0 => return out.write_char('"'),
+                byte => render_byte(*byte, out)?,
+            }
+        }
+        shown = shown.wrapping_add(piece.len() as u64);
     }
-    out.write_str("\"...")
+    if shown == 0 { render_address(address, out) } else { out.write_str("\"...") }
 }
 
 fn render_byte(byte: u8, out: &mut dyn Write) -> fmt::Result {

@@ -91,7 +91,7 @@ impl Argument for Mode {
     }
 
     fn render(what: &Rendering<'_>, out: &mut dyn Write) -> fmt::Result {
-        write!(out, "{:#05o}", what.word() as u16)
+        write!(out, "{:04o}", what.word() as u16)
     }
 }
 

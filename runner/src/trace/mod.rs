@@ -4,12 +4,28 @@
 //! child the guest; the parent keeps standard error or the file and ends as the guest ended. Between them is shared
 //! memory: the child renders whole records into a ring, the parent writes them out.
 
+mod counters;
+mod errno_text;
+mod line;
+mod outcome;
+mod process;
+mod record;
+mod recorder;
+mod shared;
+mod summary;
+#[cfg(test)]
+mod tests;
+mod tracer;
+
+pub use recorder::{Entered, Recorder};
+
+use process::Side;
+use shared::Channel;
 use std::fmt;
+use std::fs::File;
 use std::io;
-use std::ops::Range;
 use std::path::PathBuf;
-use xnu_core::signal::Info;
-use xnu_core::{Call, Kernel, Reply};
+use xnu_backend_linux::Linux;
 
 /// How calls are written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -77,70 +93,33 @@ impl std::error::Error for Error {}
 #[derive(Debug)]
 pub struct Trace {
     options: Options,
+    channel: Channel,
+    file: Option<File>,
 }
 
 impl Trace {
     /// Maps the shared memory and opens the file.
     pub fn new(options: &Options) -> Result<Trace, Error> {
-        let _ = options;
-        Err(Error::Memory(io::ErrorKind::Unsupported.into()))
+        let file = match &options.output {
+            Output::Stderr => None,
+            Output::File(path) => {
+                let open = File::create(path);
+                Some(open.map_err(|source| Error::Open { path: path.clone(), source })?)
+            }
+        };
+        let channel = Channel::map().map_err(Error::Memory)?;
+        Ok(Trace { options: options.clone(), channel, file })
     }
 
-    /// Forks, before the guest starts and while this is the only thread.
+    /// Forks: call it before the guest starts, on the main thread and while that is the only one.
     ///
-    /// In the child, returns the guest's side: no descriptor of the trace is open there. In the parent it never
-    /// returns: the parent writes the trace and ends as the child ends.
+    /// In the child, returns the guest's side: no descriptor of the trace is open there, and it dies if the parent is
+    /// killed. In the parent it never returns: the parent writes the trace and ends as the child ends.
     pub fn fork(self) -> Result<Recorder, Error> {
-        let _ = self.options;
-        Err(Error::Fork(io::ErrorKind::Unsupported.into()))
-    }
-}
-
-/// What [`Recorder::enter`] knows and [`Recorder::leave`] needs.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Entered {
-    start_ns: u64,
-    written: bool,
-}
-
-/// The guest's side of the trace: `Sync`, for a static of the runner's.
-///
-/// Every method may run in the guest's process on a small stack: no allocation, lock of the standard library,
-/// thread-local or panic. System calls come from the program's own text. No guest lock is ever held: a method returns
-/// when the record is in the ring, or the tracer is gone.
-#[derive(Debug)]
-pub struct Recorder {
-    memory: Range<u64>,
-}
-
-impl Recorder {
-    /// The shared memory in this process, for [`xnu_core::reserved::Reserved`].
-    pub fn memory(&self) -> Range<u64> {
-        self.memory.clone()
-    }
-
-    /// Before the call runs. A call that does not return is written here.
-    pub fn enter<K: Kernel>(&self, kernel: &K, call: &Call) -> Entered {
-        let _ = (kernel, call);
-        Entered { start_ns: 0, written: false }
-    }
-
-    /// After the call ran, before the guest goes on.
-    ///
-    /// Which rows have had their grade noted is kept in the shared memory, so a forked child does not repeat it and no
-    /// [`xnu_core::Process`] is needed here.
-    pub fn leave<K: Kernel>(&self, kernel: &K, call: &Call, entered: Entered, reply: &Reply) {
-        let _ = (kernel, call, entered, reply);
-    }
-
-    /// A call that [`Call::decode`] refused; `rax` as the guest gave it, `reply` from
-    /// [`xnu_core::dispatch::Undecodable::reply`].
-    pub fn undecodable<K: Kernel>(&self, kernel: &K, rax: u64, reply: &Reply) {
-        let _ = (kernel, rax, reply);
-    }
-
-    /// A signal that is about to be delivered to the guest, or to end it.
-    pub fn signal<K: Kernel>(&self, kernel: &K, info: &Info) {
-        let _ = (kernel, info);
+        let Trace { options, channel, file } = self;
+        match process::fork().map_err(Error::Fork)? {
+            Side::Tracer(guest) => tracer::run(channel, &options, file, guest),
+            Side::Guest => Ok(Recorder::new(&Linux::new(), channel, options.format, options.summary)),
+        }
     }
 }

@@ -64,11 +64,11 @@ pub(super) unsafe extern "sysv64" fn leave(thread: *mut GuestThread) {
     // SAFETY: see the module.
     let thread = unsafe { &mut *thread };
     let process = &thread.guest.process;
-    if let Some(info) = thread.fault.take() {
+    if let Some(info) = thread.fault.take()
+        && let Next::Default(signal) = force(&mut thread.thread, &process.actions, info)
+    {
         tell(thread, &info);
-        if let Next::Default(signal) = force(&mut thread.thread, &process.actions, info) {
-            default(thread, signal);
-        }
+        default(thread, signal);
     }
     loop {
         thread.collect();
@@ -78,6 +78,9 @@ pub(super) unsafe extern "sysv64" fn leave(thread: *mut GuestThread) {
         }
         thread.all_registers = 1;
         restart(thread);
+        if let Some(info) = thread.thread.signals.next_ready() {
+            tell(thread, &info);
+        }
         match deliver_next(&mut Context { process, thread: &mut thread.thread }) {
             Next::Go => return,
             Next::Entered => {
@@ -100,8 +103,8 @@ fn restart(thread: &mut GuestThread) {
     const SYSCALL_BYTES: u64 = 2;
     let Some(at_call) = thread.interrupted.take() else { return };
     let actions = &thread.guest.process.actions;
-    let restarts = thread.thread.signals.next_ready().is_some_and(|signal| {
-        let action = actions.get(signal);
+    let restarts = thread.thread.signals.next_ready().is_some_and(|info| {
+        let action = actions.get(info.signal);
         !action.is_caught() || action.has(SigactionFlags::SA_RESTART)
     });
     if restarts {
