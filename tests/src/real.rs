@@ -70,3 +70,32 @@ fn run<S: AsRef<OsStr>>(mut command: Command, args: &[S], directory: &Path, stdi
         Ended { code: output.status.code(), stdout: output.stdout, stderr: output.stderr }
     })
 }
+
+/// The most memory that a program ever has resident, in KiB, as Linux shows it while it runs: the last look counts.
+/// The program reads its input from a pipe that stays open until it has been looked at with all of it read.
+fn peak_kib(mut command: Command, input: &[u8]) -> u64 {
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).env_clear();
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let mut pipe = child.stdin.take().expect("a pipe");
+    pipe.write_all(input).expect("the program reads all its input");
+    let status = format!("/proc/{}/status", child.id());
+    let look = || std::fs::read_to_string(&status).expect("the program runs");
+    // Once it has read everything it sleeps, and goes on sleeping.
+    let mut sleeps = 0;
+    while sleeps < 3 {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        sleeps = if look().contains("State:\tS") { sleeps + 1 } else { 0 };
+    }
+    let text = look();
+    drop(pipe);
+    assert!(child.wait().expect("the child is ours").success(), "{command:?}");
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux tells the peak");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+/// Peak memory of the macOS build of `name` under the runner, and of the Linux build, in KiB.
+pub fn peaks_kib(name: &str, input: &[u8]) -> (u64, u64) {
+    let mut ours = Command::new(runner());
+    ours.arg(program(name).with_extension("macho"));
+    (peak_kib(ours, input), peak_kib(Command::new(program(name).with_extension("elf")), input))
+}

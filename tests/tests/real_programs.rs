@@ -6,7 +6,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
 use xnu_tests::guests::Scratch;
-use xnu_tests::real::{natively, program, under_runner};
+use xnu_tests::real::{natively, peaks_kib, program, under_runner};
 use xnurun::macho::{self, Entry};
 
 /// Files of many kinds: name and content.
@@ -282,4 +282,11 @@ fn ent_reads_its_standard_input() {
     for stdin in [b"".as_slice(), b"plain text\n", &random(300_000)] {
         same("ent", [[].as_slice(), &["-t"], &["-c", "-b"]], files.path(), stdin);
     }
+}
+
+#[test]
+fn peak_memory_is_within_4_mib_of_the_linux_build() {
+    let (ours, theirs) = peaks_kib("ent", &vec![0x5a; 1 << 20]);
+    println!("peak memory: {ours} KiB under the runner, {theirs} KiB natively");
+    assert!(ours <= theirs + 4096, "{ours} KiB against {theirs} KiB");
 }

@@ -1,8 +1,9 @@
-//! Whole guests under the runner: a trapped call, and the start.
+//! Whole guests under the runner: a trapped call, the start, a real program.
 
 use super::{Row, Side};
-use crate::{guests, workspace};
+use crate::{guests, real, workspace};
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -22,6 +23,13 @@ pub(super) const ROWS: &[Row] = &[
         against: "execve of a static ELF program",
         goal: 2.0,
         sides: start,
+    },
+    Row {
+        name: "ent-1mib",
+        what: "ent of 1 MiB, its macOS build",
+        against: "its Linux build",
+        goal: 1.1,
+        sides: ent,
     },
 ];
 
@@ -70,4 +78,22 @@ fn start() -> Result<(Side, Side), String> {
     let mut ours = Command::new(runner()?);
     ours.arg(guest("start")?);
     Ok((Side::command(ours), Side::command(Command::new(program))))
+}
+
+/// Both builds of a real program on the same random bytes.
+fn ent() -> Result<(Side, Side), String> {
+    const LENGTH: usize = 1 << 20;
+    let real = real::fetch().map_err(|error| error.to_string())?;
+    let folder = workspace::target().join("bench");
+    let file = folder.join("random");
+    let cannot = |error: std::io::Error| format!("{}: {error}", file.display());
+    fs::create_dir_all(&folder).map_err(cannot)?;
+    let mut bytes = vec![0; LENGTH];
+    fs::File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut bytes)).map_err(cannot)?;
+    fs::write(&file, &bytes).map_err(cannot)?;
+    let mut ours = Command::new(runner()?);
+    ours.arg(real.join("ent.macho")).arg(&file);
+    let mut theirs = Command::new(real.join("ent.elf"));
+    theirs.arg(&file);
+    Ok((Side::command(ours), Side::command(theirs)))
 }
