@@ -22,8 +22,11 @@ struct Flat {
 impl Flat {
     const BASE: u64 = 0x1_0000;
 
-    fn new(memory: &[u8]) -> Flat {
-        Flat { pid: 100, clock_ns: AtomicU64::new(5_000_000_000), base: Flat::BASE, memory: memory.to_vec() }
+    /// Memory ends with a page, as everywhere.
+    fn new(contents: &[u8]) -> Flat {
+        let mut memory = contents.to_vec();
+        memory.resize(contents.len().next_multiple_of(4096), 0);
+        Flat { pid: 100, clock_ns: AtomicU64::new(5_000_000_000), base: Flat::BASE, memory }
     }
 }
 
