@@ -9,12 +9,12 @@ use crate::trace::{self, Format, Options, Output, Recorder, Trace};
 use crate::trap::Guest;
 use std::convert::Infallible;
 use std::env;
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CStr, OsStr, OsString, c_char};
 use std::fmt;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -135,8 +135,8 @@ impl Prepared {
             let what = "--prefix: only / can be the program's root so far";
             return Err(Failure::about(&cli.prefix, CANNOT_WORK, what));
         }
-        let path = find(name).ok_or_else(|| Failure::about(Path::new(name), NOT_FOUND, "no such file"))?;
-        let (file, program) = read(&path, Kind::Program)?;
+        let (path, file) = open(name)?;
+        let program = read(&path, &file, Kind::Program)?;
         let dyld = match &program.dylinker {
             None => None,
             Some(name) => dynamic_linker(cli, &path, &program, OsStr::from_bytes(name))?,
@@ -154,10 +154,10 @@ impl Prepared {
             None => None,
             Some((path, file, program)) => Some(self.load(path, file, program)?),
         };
+        let registers = self.registers(&loaded, dyld.as_ref())?;
+        // Last, since the rate of the clock is the better known the longer ago the first look was.
         let page = commpage::build(&Clock::calibrate(self.started), &Host::detect());
         load::read_only_page(COMMPAGE, page.as_bytes()).map_err(|error| stopped(&self.path, error))?;
-
-        let registers = self.registers(&loaded, dyld.as_ref())?;
         thread
             .keep(COMMPAGE..COMMPAGE + COMMPAGE_LENGTH)
             .map_err(|_| Stopped::Failed(Failure::new(CANNOT_WORK, "too many mappings to protect")))?;
@@ -189,7 +189,6 @@ impl Prepared {
         let random = random().map_err(|error| failed(&error))?;
         let arguments: Vec<&[u8]> = self.arguments.iter().map(|argument| argument.as_bytes()).collect();
         let environment = environment();
-        let environment: Vec<&[u8]> = environment.iter().map(Vec::as_slice).collect();
         let start = Start {
             arguments: &arguments,
             environment: &environment,
@@ -261,34 +260,44 @@ fn initial(entry: &macho::Entry) -> Registers {
     }
 }
 
-/// A name without a slash is looked for where it stands, then along `PATH`.
-fn find(name: &OsStr) -> Option<PathBuf> {
+/// Opens for reading, without waiting where it is a FIFO.
+fn open_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)
+}
+
+/// Opens a program. A name without a slash is looked for where it stands, then along `PATH`.
+fn open(name: &OsStr) -> Result<(PathBuf, File), Failure> {
     let here = PathBuf::from(name);
-    if here.exists() || name.is_empty() {
-        return here.exists().then_some(here);
+    let error = match open_file(&here) {
+        Ok(file) => return Ok((here, file)),
+        Err(error) => error,
+    };
+    if error.kind() != io::ErrorKind::NotFound {
+        return Err(Failure::about(&here, CANNOT_RUN, format_args!("cannot be read: {error}")));
     }
-    if name.as_bytes().contains(&b'/') {
-        return None;
-    }
-    let path = env::var_os("PATH")?;
     let executable = |file: &PathBuf| {
         file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
     };
-    env::split_paths(&path).map(|directory| directory.join(name)).find(executable)
+    let path = env::var_os("PATH").filter(|_| !name.is_empty() && !name.as_bytes().contains(&b'/'));
+    let found =
+        path.and_then(|path| env::split_paths(&path).map(|folder| folder.join(name)).find(executable));
+    match found {
+        None => Err(Failure::about(&here, NOT_FOUND, "no such file")),
+        Some(found) => match open_file(&found) {
+            Ok(file) => Ok((found, file)),
+            Err(error) => Err(Failure::about(&found, CANNOT_RUN, format_args!("cannot be read: {error}"))),
+        },
+    }
 }
 
-fn read(path: &Path, kind: Kind) -> Result<(File, Program), Failure> {
+fn read(path: &Path, file: &File, kind: Kind) -> Result<Program, Failure> {
     let cannot_read =
         |error: io::Error| Failure::about(path, CANNOT_RUN, format_args!("cannot be read: {error}"));
-    let file = File::open(path).map_err(cannot_read)?;
-    let metadata = file.metadata().map_err(cannot_read)?;
-    if !metadata.is_file() {
+    if !file.metadata().map_err(cannot_read)?.is_file() {
         return Err(Failure::about(path, CANNOT_RUN, "is no regular file"));
     }
-    let bytes = Bytes::map(&file).map_err(cannot_read)?;
-    let program =
-        macho::parse(&bytes, kind).map_err(|error| Failure::about(path, error.exit_status(), &error))?;
-    Ok((file, program))
+    let bytes = Bytes::map(file).map_err(cannot_read)?;
+    macho::parse(&bytes, kind).map_err(|error| Failure::about(path, error.exit_status(), &error))
 }
 
 /// Finds the program's dynamic linker. One that names a linker but needs no library starts at its own entry where
@@ -311,7 +320,9 @@ fn dynamic_linker(
         );
         return Err(Failure::about(program_path, CANNOT_RUN, what));
     }
-    let (file, linker) = read(&path, Kind::Dylinker)?;
+    let file = open_file(&path)
+        .map_err(|error| Failure::about(&path, CANNOT_RUN, format_args!("cannot be read: {error}")))?;
+    let linker = read(&path, &file, Kind::Dylinker)?;
     Ok(Some((path, file, linker)))
 }
 
@@ -340,9 +351,22 @@ fn random() -> io::Result<[u8; RANDOM_BYTES]> {
     if usize::try_from(got) == Ok(bytes.len()) { Ok(bytes) } else { Err(io::Error::last_os_error()) }
 }
 
-/// The environment as the runner got it.
-fn environment() -> Vec<Vec<u8>> {
-    env::vars_os().map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat()).collect()
+/// The environment as the runner got it, but for its own variable.
+#[allow(unsafe_code)]
+fn environment() -> Vec<&'static [u8]> {
+    unsafe extern "C" {
+        static environ: *const *const c_char;
+    }
+    let mut strings = Vec::with_capacity(64);
+    // SAFETY: the C library's list of C strings, ended by a null pointer; nothing changes it any more.
+    unsafe {
+        let mut next = environ;
+        while !next.is_null() && !(*next).is_null() {
+            strings.push(CStr::from_ptr(*next).to_bytes());
+            next = next.add(1);
+        }
+    }
+    strings
 }
 
 fn file_id(file: &File) -> Option<FileId> {
