@@ -1,5 +1,7 @@
 //! The door to what stands behind `/dev/mach`.
 
+use crate::convert::errno::ToBsd;
+use crate::table::SysResult;
 use crate::user::UserAddr;
 use xnu_abi::linux::Errno;
 use xnu_abi::lkm::Trap;
@@ -27,8 +29,13 @@ pub enum TrapArg<'a> {
 /// Answer `ENOSYS` for traps that are not served. The real module is one implementation; the embedded engine and
 /// the mock are others, and all must agree.
 pub trait Lkm {
-    /// Calls one trap.
+    /// Calls one trap; an error is Linux's.
     fn call_raw(&self, trap: Trap, arg: TrapArg<'_>) -> Result<isize, Errno>;
+
+    /// Calls one trap; an error is Darwin's.
+    fn call(&self, trap: Trap, arg: TrapArg<'_>) -> SysResult<isize> {
+        self.call_raw(trap, arg).to_bsd()
+    }
 }
 
 impl<T: Lkm + ?Sized> Lkm for &T {

@@ -5,8 +5,6 @@ use crate::lkm::Lkm;
 use crate::registers::{Registers, VectorState};
 use crate::reserved::Reserved;
 use crate::signal::{Actions, ThreadSignals};
-use crate::table::{Class, INDEX_LENGTH, Row};
-use core::sync::atomic::{AtomicU64, Ordering};
 
 /// A process: the backends and the state that outlives a call.
 ///
@@ -20,37 +18,12 @@ pub struct Process<K, L> {
     pub actions: Actions,
     /// Memory in the process that is not the guest's.
     pub reserved: Reserved,
-    unserved: [AtomicU64; UNSERVED_WORDS],
 }
-
-/// A bit for each number of the three tables.
-const UNSERVED_WORDS: usize = INDEX_LENGTH.div_ceil(64) * 3;
 
 impl<K: Kernel, L: Lkm> Process<K, L> {
     /// A process that has done nothing yet.
     pub const fn new(kernel: K, lkm: L) -> Process<K, L> {
-        Process {
-            kernel,
-            lkm,
-            actions: Actions::new(),
-            reserved: Reserved::new(),
-            unserved: [const { AtomicU64::new(0) }; UNSERVED_WORDS],
-        }
-    }
-
-    /// Notes that an unserved call was made; true the first time for each row.
-    pub fn note_unserved(&self, row: &Row) -> bool {
-        let table = match row.class {
-            Class::Bsd => 0,
-            Class::Mach => 1,
-            Class::Machdep => 2,
-        };
-        let bit = (row.number as usize).wrapping_add(INDEX_LENGTH.wrapping_mul(table));
-        let mask = 1u64 << (bit % 64);
-        match self.unserved.get(bit / 64) {
-            Some(word) => word.fetch_or(mask, Ordering::Relaxed) & mask == 0,
-            None => false,
-        }
+        Process { kernel, lkm, actions: Actions::new(), reserved: Reserved::new() }
     }
 }
 

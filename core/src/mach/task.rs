@@ -10,7 +10,7 @@ use xnu_abi::lkm::Trap;
 const MACH_PORT_NULL: u32 = 0;
 
 fn port<K, L: Lkm>(cx: &Context<'_, K, L>, trap: Trap) -> SysResult<u32> {
-    Ok(cx.lkm().call_raw(trap, TrapArg::None).map_or(MACH_PORT_NULL, |name| name as u32))
+    Ok(cx.lkm().call(trap, TrapArg::None).map_or(MACH_PORT_NULL, |name| name as u32))
 }
 
 /// `task_self_trap`: a send right to the caller's task.
