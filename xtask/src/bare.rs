@@ -6,7 +6,7 @@
 use crate::{Result, workspace};
 use clap::Args;
 use object::read::elf::ElfFile64;
-use object::{Object, ObjectSymbol};
+use object::{Object, ObjectSection, ObjectSymbol};
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -54,6 +54,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     println!("linked against nothing; getpid through the table agrees with Linux");
     let panics = panics()?;
+    for probe in PROBES {
+        let before = bytes_before_syscall(probe)?;
+        println!("{probe}: {before} bytes of code before the one syscall instruction");
+        if before > SETUP_BYTES {
+            return Err(format!("{probe}: the wrapper of the call does not compile away").into());
+        }
+    }
 
     for (feature, reason) in MUST_FAIL {
         let output = build(Some(feature))?;
@@ -79,6 +86,31 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         return Err("the bare program can panic".into());
     }
     Ok(())
+}
+
+/// Functions of tests/bare that are a typed wrapper of a Linux call and nothing else.
+const PROBES: [&str; 3] = ["probe_getpid", "probe_read", "probe_readlinkat"];
+
+/// What it takes to load the number and to widen or move a few arguments.
+const SETUP_BYTES: usize = 16;
+
+/// How long the code of a function is up to its only `syscall`.
+fn bytes_before_syscall(function: &str) -> Result<usize> {
+    const SYSCALL: [u8; 2] = [0x0f, 0x05];
+    let bytes = fs::read(program())?;
+    let file: ElfFile64<'_> = ElfFile64::parse(bytes.as_slice())?;
+    let symbol = file.symbols().find(|symbol| symbol.name() == Ok(function));
+    let symbol = symbol.ok_or_else(|| format!("the bare program has no {function}"))?;
+    let text = file.section_by_name(".text").ok_or("the bare program has no text")?;
+    let start =
+        symbol.address().checked_sub(text.address()).ok_or("the function is not in the text")? as usize;
+    let code = text.data()?.get(start..start + symbol.size() as usize).ok_or("the function is cut off")?;
+    let calls: Vec<usize> =
+        code.windows(2).enumerate().filter(|(_, at)| *at == SYSCALL).map(|(at, _)| at).collect();
+    match calls.as_slice() {
+        [only] => Ok(*only),
+        other => Err(format!("{function} has {} syscall instructions, not one", other.len()).into()),
+    }
 }
 
 fn target() -> PathBuf {

@@ -13,22 +13,13 @@ mod memory;
 
 use core::arch::global_asm;
 use core::hint::black_box;
-use xnu_abi::linux::{Errno, Sysno};
-use xnu_abi::lkm::Trap;
-use xnu_backend_linux::{Device, Linux};
+use xnu_abi::linux::Sysno;
+use xnu_backend_linux::{Device, Linux, PortNames};
 use xnu_core::registers::Registers;
-use xnu_core::{Arg, Call, Context, Kernel, Lkm, Process, Thread, TrapArg, dispatch};
+use xnu_core::linux::{LinuxFd, descriptor, name, process};
+use xnu_core::{Arg, Call, Context, Kernel, Process, Thread, UserAddr, dispatch};
 
-static PROCESS: Process<Linux, NoTraps> = Process::new(Linux::new(), NoTraps);
-
-/// Serves no trap.
-struct NoTraps;
-
-impl Lkm for NoTraps {
-    fn call_raw(&self, _: Trap, _: TrapArg<'_>) -> Result<isize, Errno> {
-        Err(Errno::ENOSYS)
-    }
-}
+static PROCESS: Process<Linux, PortNames> = Process::new(Linux::new(), PortNames::new());
 
 const GETPID: u64 = 0x200_0014;
 const EXIT: u64 = 0x200_0001;
@@ -45,6 +36,33 @@ global_asm!(
     "ud2",
     main = sym main,
 );
+
+/// Typed wrappers by themselves, for a look at what the compiler leaves of them: registers and `syscall`.
+mod probes {
+    use super::*;
+
+    #[unsafe(no_mangle)]
+    extern "C" fn probe_getpid() -> bool {
+        process::getpid(&PROCESS.kernel).is_ok()
+    }
+
+    #[unsafe(no_mangle)]
+    extern "C" fn probe_read(fd: i32, buf: u64, count: usize) -> bool {
+        descriptor::read(&PROCESS.kernel, LinuxFd(fd), UserAddr::new(buf), count).is_ok()
+    }
+
+    #[unsafe(no_mangle)]
+    extern "C" fn probe_readlinkat(fd: i32, path: &[u8; 8], buf: u64, length: usize) -> bool {
+        name::readlinkat(&PROCESS.kernel, LinuxFd(fd), path, UserAddr::new(buf), length).is_ok()
+    }
+
+    #[used]
+    static KEPT: (
+        extern "C" fn() -> bool,
+        extern "C" fn(i32, u64, usize) -> bool,
+        extern "C" fn(i32, &[u8; 8], u64, usize) -> bool,
+    ) = (probe_getpid, probe_read, probe_readlinkat);
+}
 
 extern "C" fn main() -> ! {
     // To be linked like the rest; whether the device is there does not matter.
