@@ -73,11 +73,11 @@ fn a_magic_link_opens_the_object_even_without_a_name() {
 #[test]
 fn resolving_in_root_keeps_dot_dot_and_absolute_links_inside() {
     let mock = Mock::new(1);
-    mock.add_dir("/tmp/root");
-    mock.add_dir("/tmp/root/etc");
-    mock.add_file("/tmp/root/etc/hosts", b"inner");
-    mock.add_symlink("/tmp/root/link", "/etc/hosts");
-    linux!(mock, Openat(AT_FDCWD, c"/tmp/root", O_PATH, 0) => 3);
+    mock.add_dir("/tmp/box");
+    mock.add_dir("/tmp/box/etc");
+    mock.add_file("/tmp/box/etc/hosts", b"inner");
+    mock.add_symlink("/tmp/box/link", "/etc/hosts");
+    linux!(mock, Openat(AT_FDCWD, c"/tmp/box", O_PATH, 0) => 3);
     let how = |resolve: u32| -> Vec<u8> {
         [0u64, 0, resolve.into()].iter().flat_map(|word| word.to_le_bytes()).collect()
     };

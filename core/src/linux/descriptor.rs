@@ -17,6 +17,17 @@ pub fn write<K: Kernel>(kernel: &K, file: LinuxFd, buf: UserAddr, count: usize) 
     call!(kernel, Write, file.arg(), Arg::User(buf), Arg::Val(count))
 }
 
+/// `man 2 read`, into our own memory.
+pub fn read_own<K: Kernel + ?Sized>(kernel: &K, file: LinuxFd, buf: &mut [u8]) -> LinuxResult<usize> {
+    let count = buf.len();
+    call!(kernel, Read, file.arg(), Arg::Out(buf), Arg::Val(count)).map(|read| read.min(count))
+}
+
+/// `man 2 write`, from our own memory.
+pub fn write_own<K: Kernel + ?Sized>(kernel: &K, file: LinuxFd, buf: &[u8]) -> LinuxResult<usize> {
+    call!(kernel, Write, file.arg(), Arg::In(buf), Arg::Val(buf.len()))
+}
+
 /// `man 2 pread`, into guest memory.
 pub fn pread<K: Kernel>(
     kernel: &K,

@@ -1,23 +1,17 @@
 //! Bytes to and from a descriptor of Linux.
-//!
-//! # Safety
-//! The two calls here name their own slices and lengths; nothing a caller passes can make them wrong.
-#![allow(unsafe_code)]
 
 use super::sink::{Sink, copy};
-use crate::kernel::{Arg, Kernel};
-use xnu_abi::linux::{Errno, Sysno};
+use crate::kernel::Kernel;
+use crate::linux::LinuxFd;
+use crate::linux::descriptor::{read_own, write_own};
+use xnu_abi::linux::Errno;
 
 /// Reads into `to`, over and over while a signal interrupts; 0 is the end of the file.
 pub(super) fn read<K: Kernel + ?Sized>(kernel: &K, fd: i32, to: &mut [u8]) -> Result<usize, Errno> {
-    let len = to.len();
     loop {
-        let mut args = [Arg::Val(fd as isize as usize), Arg::Out(&mut *to), Arg::Val(len)];
-        // SAFETY: `man 2 read`: descriptor, a buffer of Linux's to fill, its length.
-        match unsafe { kernel.syscall(Sysno::Read, &mut args) } {
-            Err(Errno::EINTR) => continue,
-            Ok(count) => return Ok(count.min(len)),
-            Err(error) => return Err(error),
+        match read_own(kernel, LinuxFd(fd), to) {
+            Err(Errno::EINTR) => {}
+            other => return other,
         }
     }
 }
@@ -25,9 +19,7 @@ pub(super) fn read<K: Kernel + ?Sized>(kernel: &K, fd: i32, to: &mut [u8]) -> Re
 /// Writes all of `from`: goes on after a short write and after a signal.
 pub(super) fn write_all<K: Kernel + ?Sized>(kernel: &K, fd: i32, mut from: &[u8]) -> Result<(), Errno> {
     while !from.is_empty() {
-        let mut args = [Arg::Val(fd as isize as usize), Arg::In(from), Arg::Val(from.len())];
-        // SAFETY: `man 2 write`: descriptor, bytes to read, their number.
-        match unsafe { kernel.syscall(Sysno::Write, &mut args) } {
+        match write_own(kernel, LinuxFd(fd), from) {
             Err(Errno::EINTR) => {}
             // A device that takes nothing and says no error would be asked for ever.
             Ok(0) => return Err(Errno::EIO),
