@@ -17,7 +17,14 @@ use xnurun::start;
 extern "C" fn main(_: c_int, _: *const *const c_char) -> c_int {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     // The parser of options costs a tenth of a millisecond: where there are none, it is not asked.
-    let cli = Cli::without_options(&arguments).unwrap_or_else(|| Cli::parse_from(arguments));
+    let cli = Cli::without_options(&arguments).map_or_else(|| Cli::try_parse_from(arguments), Ok);
+    let cli = match cli {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { c_int::from(start::CANNOT_WORK) } else { 0 };
+        }
+    };
     if let Some(shell) = cli.completions {
         clap_complete::generate(shell, &mut Cli::command(), "xnurun", &mut io::stdout());
         return 0;

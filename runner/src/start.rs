@@ -35,8 +35,8 @@ pub struct Failure {
 const NOT_FOUND: u8 = 127;
 /// The program cannot be run.
 const CANNOT_RUN: u8 = 126;
-/// The runner cannot work here.
-const CANNOT_WORK: u8 = 125;
+/// The runner cannot work here, or was not told what to do.
+pub const CANNOT_WORK: u8 = 125;
 
 impl Failure {
     fn new(status: u8, what: impl fmt::Display) -> Failure {

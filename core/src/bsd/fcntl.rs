@@ -5,7 +5,7 @@ use crate::convert::fcntl::{flock_to_darwin, flock_to_linux, status_flags_to_dar
 use crate::kernel::Kernel;
 use crate::linux::{self, LinuxFd};
 use crate::process::Context;
-use crate::table::{Fd, SysResult};
+use crate::table::{FcntlArgument, Fd, SysResult};
 use crate::user::{UserAddr, UserPtr};
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::exec::PATH_MAX;
@@ -38,7 +38,7 @@ pub fn fcntl<K: Kernel, L>(
     cx: &mut Context<'_, K, L>,
     fd: Fd,
     command: FcntlCommand,
-    argument: i64,
+    FcntlArgument(argument): FcntlArgument,
 ) -> SysResult<i32> {
     let kernel = cx.kernel();
     let file = fd.to_linux()?;

@@ -1,7 +1,7 @@
 //! BSD system calls (`bsd/kern/syscalls.master` of xnu-11417.101.15, as macOS configures it).
 
 use super::{descriptor, fcntl, identity, memory, metadata, name, open, process, signal, time};
-use crate::table::{DirFd, Fd, Unchanged, UserBuf, UserOut, UserPath, calls};
+use crate::table::{DirFd, FcntlArgument, Fd, Unchanged, UserBuf, UserOut, UserPath, calls};
 use crate::user::{UserAddr, UserPtr};
 use xnu_abi::darwin::fcntl::{AtFlags, FcntlCommand, OpenFlags};
 use xnu_abi::darwin::mman::{Advice, MapFlags, Prot};
@@ -109,7 +109,7 @@ calls! {
     89 descriptor getdtablesize() -> i32 => todo(),
     90 descriptor dup2(from: Fd, to: Fd) -> Fd => faithful(descriptor::dup2),
     91 removed nosys() -> () => nosys("old getdopt"),
-    92 | 406 descriptor fcntl(fd: Fd, cmd: FcntlCommand, arg: i64) -> i32 => partial(fcntl::fcntl, "commands beyond descriptors, status flags, locks, syncing and F_GETPATH are ENOTSUP"),
+    92 | 406 descriptor fcntl(fd: Fd, cmd: FcntlCommand, arg: FcntlArgument) -> i32 => partial(fcntl::fcntl, "commands beyond descriptors, status flags, locks, syncing and F_GETPATH are ENOTSUP"),
     93 | 407 descriptor select(nd: i32, readfds: UserAddr, writefds: UserAddr, exceptfds: UserAddr, tv: UserAddr) -> i32 => todo(),
     94 removed nosys() -> () => nosys("old setdopt"),
     95 | 408 descriptor fsync(fd: Fd) -> () => faithful(descriptor::fsync),

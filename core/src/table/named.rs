@@ -52,21 +52,49 @@ macro_rules! flag_arguments {
 }
 
 flag_arguments! {
-    AccessFlags as u32,
     AtFlags as u32,
     MapFlags as u32,
 }
 
-impl Argument for Prot {
+/// Flag sets whose empty set has a name.
+macro_rules! named_when_empty {
+    ($($type:ty as $bits:ty, $none:literal;)*) => {
+        $(impl Argument for $type {
+            #[inline(always)]
+            fn decode(word: u64) -> Self {
+                Self::from_bits_retain(word as $bits)
+            }
+
+            fn render(what: &Rendering<'_>, out: &mut dyn Write) -> fmt::Result {
+                match Self::decode(what.word()) {
+                    none if none.is_empty() => out.write_str($none),
+                    some => render_flags(some, None, out),
+                }
+            }
+        })*
+    };
+}
+
+named_when_empty! {
+    AccessFlags as u32, "F_OK";
+    Prot as u32, "PROT_NONE";
+}
+
+/// The third argument of `fcntl`: a number or an address, as the command has it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FcntlArgument(pub i64);
+
+impl Argument for FcntlArgument {
     #[inline(always)]
     fn decode(word: u64) -> Self {
-        Self::from_bits_retain(word as u32)
+        FcntlArgument(word as i64)
     }
 
     fn render(what: &Rendering<'_>, out: &mut dyn Write) -> fmt::Result {
-        match Self::decode(what.word()) {
-            none if none.is_empty() => out.write_str("PROT_NONE"),
-            some => render_flags(some, None, out),
+        // No number that a command takes is as large as an address.
+        match what.word() as i64 {
+            number @ -4096..4096 => write!(out, "{number}"),
+            address => write!(out, "{address:#x}"),
         }
     }
 }
