@@ -15,8 +15,8 @@ use core::arch::global_asm;
 use core::hint::black_box;
 use xnu_abi::linux::Sysno;
 use xnu_backend_linux::{Device, Linux, PortNames};
-use xnu_core::registers::Registers;
 use xnu_core::linux::{LinuxFd, descriptor, name, process};
+use xnu_core::registers::Registers;
 use xnu_core::{Arg, Call, Context, Kernel, Process, Thread, UserAddr, dispatch};
 
 static PROCESS: Process<Linux, PortNames> = Process::new(Linux::new(), PortNames::new());
