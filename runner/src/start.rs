@@ -9,15 +9,14 @@ use crate::trace::{self, Format, Options, Output, Recorder, Trace};
 use crate::trap::Guest;
 use std::convert::Infallible;
 use std::env;
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CString, OsStr, OsString, c_char};
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::ptr;
 use xnu_abi::darwin::commpage::{
     _COMM_PAGE64_AREA_LENGTH as COMMPAGE_LENGTH, _COMM_PAGE64_BASE_ADDRESS as COMMPAGE,
 };
@@ -89,11 +88,22 @@ fn forget_attempt() {
 }
 
 /// Executes the runner once more, for another address layout. Comes back only where that fails.
+///
+/// Not by way of [`std::process::Command`], which would unblock all signals and no longer ignore `SIGPIPE`.
+#[allow(unsafe_code)]
 fn again(attempt: u32) -> Failure {
-    let mut arguments = env::args_os();
-    let name = arguments.next().unwrap_or_default();
-    let error =
-        Command::new("/proc/self/exe").arg0(name).args(arguments).env(ATTEMPT, attempt.to_string()).exec();
+    let arguments: Vec<CString> =
+        env::args_os().filter_map(|word| CString::new(word.into_vec()).ok()).collect();
+    let mut environment: Vec<CString> =
+        environment().into_iter().filter_map(|variable| CString::new(variable).ok()).collect();
+    environment.extend(CString::new(format!("{ATTEMPT}={attempt}")));
+    let pointers = |words: &[CString]| -> Vec<*const c_char> {
+        words.iter().map(|word| word.as_ptr()).chain([ptr::null()]).collect()
+    };
+    let (argv, envp) = (pointers(&arguments), pointers(&environment));
+    // SAFETY: both vectors end in a null pointer, and the strings live until the call is over.
+    unsafe { libc::execve(c"/proc/self/exe".as_ptr(), argv.as_ptr(), envp.as_ptr()) };
+    let error = io::Error::last_os_error();
     Failure::new(CANNOT_WORK, format_args!("cannot start again for another address layout: {error}"))
 }
 

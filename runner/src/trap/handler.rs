@@ -22,17 +22,64 @@ use libc::{
     ucontext_t,
 };
 use std::io;
+use std::mem::MaybeUninit;
 use std::ptr;
-use xnu_abi::linux::KernelSigaction;
+use xnu_abi::darwin::signal::Signal;
+use xnu_abi::linux::{Errno, KernelSigaction};
 use xnu_backend_linux::recover;
-use xnu_core::linux::signal::rt_sigaction;
+use xnu_core::convert::signal::{mask_to_darwin, mask_to_linux, to_linux};
+use xnu_core::linux::signal::{rt_sigaction, set_mask};
 use xnu_core::registers::Registers;
+use xnu_core::signal::{self, Action, CANNOT_MASK, KEPT, SIG_IGN};
 
 /// `SYS_USER_DISPATCH`: a `SIGSYS` that Syscall User Dispatch made.
 const SYS_USER_DISPATCH: i32 = 2;
 
 /// The flags that the core's code must not inherit: trap, direction, alignment check.
 const UNWANTED_FLAGS: i64 = 0x100 | 0x400 | 0x4_0000;
+
+/// Takes over what the runner was started with, as `exec` does on both systems: the mask and the ignored signals
+/// (`bsd/kern/kern_sig.c`, `execsigs`). Before [`install`].
+pub(super) fn inherit(thread: &mut GuestThread) -> io::Result<()> {
+    let process = &thread.guest.process;
+    for number in (1..32).map(Signal::new) {
+        let Some(linux) = to_linux(number) else { continue };
+        let mut action = MaybeUninit::<libc::sigaction>::uninit();
+        // SAFETY: sets nothing; where it answers 0, Linux has filled in the structure.
+        let ignored = unsafe {
+            libc::sigaction(linux, ptr::null(), action.as_mut_ptr()) == 0
+                && action.assume_init().sa_sigaction == libc::SIG_IGN
+        };
+        if ignored {
+            process.actions.set(number, Action { handler: SIG_IGN, ..Action::default() });
+        }
+    }
+    // Linux's default for the number that stands for this one would end the process.
+    signal::install(&process.kernel, &process.actions, Signal::SIGINFO);
+
+    let mut mask = 0u64;
+    // SAFETY: sets nothing; Linux writes the eight bytes of its own signal set.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_SETMASK,
+            ptr::null::<u64>(),
+            &raw mut mask,
+            size_of::<u64>(),
+        )
+    };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let mask = mask_to_darwin(mask) & !CANNOT_MASK;
+    set_mask(&process.kernel, mask_to_linux(mask & !KEPT)).map_err(error)?;
+    thread.thread.signals.mask = mask;
+    Ok(())
+}
+
+fn error(error: Errno) -> io::Error {
+    io::Error::from_raw_os_error(i32::from(error.number()))
+}
 
 /// Tells the core of the handler, and Linux of it for the signals that the runner must always get.
 ///
@@ -48,8 +95,7 @@ pub(super) fn install(process: &GuestProcess) -> io::Result<()> {
         (libc::SIGBUS, always, u64::MAX),
     ] {
         let action = KernelSigaction { handler, flags, restorer: restorer(), mask };
-        rt_sigaction(&process.kernel, number, &action)
-            .map_err(|error| io::Error::from_raw_os_error(i32::from(error.number())))?;
+        rt_sigaction(&process.kernel, number, &action).map_err(error)?;
     }
     Ok(())
 }
