@@ -53,6 +53,7 @@ static GUESTS: &[Guest] = &[
     guest("close_all"),
     guest("commpage"),
     guest("descriptors"),
+    guest("ends"),
     guest("hello"),
     guest("inherited"),
     guest("mmap"),
