@@ -14,7 +14,7 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::ptr;
 use xnu_abi::darwin::commpage::{
@@ -290,7 +290,9 @@ fn find(name: &OsStr) -> Option<PathBuf> {
 fn read(path: &Path, kind: Kind) -> Result<(File, Program), Failure> {
     let cannot_read =
         |error: io::Error| Failure::about(path, CANNOT_RUN, format_args!("cannot be read: {error}"));
-    let file = File::open(path).map_err(cannot_read)?;
+    // A pipe that nobody writes to would be waited for.
+    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+    let file = File::options().read(true).custom_flags(flags).open(path).map_err(cannot_read)?;
     let metadata = file.metadata().map_err(cannot_read)?;
     if !metadata.is_file() {
         return Err(Failure::about(path, CANNOT_RUN, "is no regular file"));
