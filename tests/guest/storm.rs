@@ -24,6 +24,8 @@ const SIG_SETMASK: u64 = 3;
 const SIGPROCMASK: u64 = 48;
 const SETITIMER: u64 = 83;
 const ITIMER_REAL: u64 = 0;
+const FCNTL: u64 = 92;
+const F_GETFD: u64 = 1;
 
 /// What sigaction(46) reads.
 #[repr(C)]
@@ -217,6 +219,35 @@ fn wakeups(turns: u64, flags: i32, pipe: (u64, u64)) {
     WAKE_FD.store(0, Relaxed);
 }
 
+/// Calls on files wait for nobody: no signal ends them, whether its handler has `SA_RESTART` or not.
+fn files(duration_us: u64, interval_us: u64) {
+    install(SIGALRM, on_timer, 0);
+    set_timer(ITIMER_REAL, interval_us, interval_us);
+    let root = c"/".as_ptr() as u64;
+    let file = c"/proc/self/exe".as_ptr() as u64;
+    let mut byte = 0u8;
+    let start = now_us();
+    while now_us().wrapping_sub(start) < duration_us {
+        for path in [root, file] {
+            let opened = bsd(nr::OPEN, [path, 0, 0]);
+            let Ok((fd, _)) = opened else { support::wrong(80, format_args!("open of a file: {opened:x?}")) };
+            let flags = bsd(FCNTL, [fd, F_GETFD, 0]);
+            ensure!(81, flags.is_ok(), "fcntl: {flags:x?}");
+            if path == file {
+                let read = bsd(nr::READ, [fd, &raw mut byte as u64, 1]);
+                ensure!(
+                    82,
+                    read.is_ok_and(|(count, _)| count == 1) && byte == 0x7f,
+                    "read of a file: {read:x?}"
+                );
+            }
+            let closed = bsd(nr::CLOSE, [fd]);
+            ensure!(83, closed.is_ok(), "close: {closed:x?}");
+        }
+    }
+    set_timer(ITIMER_REAL, 0, 0);
+}
+
 fn main(args: &Args) -> i32 {
     let duration_us = args.number(1, 2000) * 1000;
     let interval_us = args.number(2, 100);
@@ -245,5 +276,7 @@ fn main(args: &Args) -> i32 {
     wakeups(3000, SA_RESTART, pipe);
     wakeups(3000, 0, pipe);
     println!("wakeups ok");
+    files(duration_us / 4, interval_us);
+    println!("files ok");
     0
 }

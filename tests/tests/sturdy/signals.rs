@@ -133,15 +133,15 @@ fn storm_of_timer_signals_loses_nothing() {
     let words: Vec<_> = ended.stdout.split_whitespace().collect();
     let handled: u32 = words.get(3).and_then(|word| word.parse().ok()).unwrap_or(0);
     assert!(handled >= 1000, "{ended:#?}");
-    assert!(ended.stdout.ends_with("wakeups ok\n"), "{ended:#?}");
+    assert!(ended.stdout.ends_with("wakeups ok\nfiles ok\n"), "{ended:#?}");
 }
 
-/// So many signals that there is hardly time for anything else.
+/// Half of the time in handlers. Much shorter intervals leave no time for anything else, on any system.
 #[test]
-fn storm_of_a_few_microseconds_loses_nothing() {
-    for interval in ["10", "37"] {
+fn denser_storm_loses_nothing() {
+    for interval in ["60", "83"] {
         let ended = run("storm", &["500", interval]);
         ended.succeeded();
-        assert!(ended.stdout.ends_with("wakeups ok\n"), "{ended:#?}");
+        assert!(ended.stdout.ends_with("wakeups ok\nfiles ok\n"), "{ended:#?}");
     }
 }
