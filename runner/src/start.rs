@@ -156,7 +156,10 @@ impl Prepared {
 
     /// Maps everything and goes. The files are closed before: the guest gets no descriptor of the runner's.
     fn start(self, recorder: Option<Recorder>) -> Result<Infallible, Stopped> {
-        let cannot_work = |error: io::Error| Stopped::Failed(Failure::new(CANNOT_WORK, error));
+        let cannot_work = |error: io::Error| {
+            let what = format_args!("cannot prepare a thread for the guest: {error}");
+            Stopped::Failed(Failure::new(CANNOT_WORK, what))
+        };
         let thread = Guest::attach(recorder).map_err(cannot_work)?;
 
         let loaded = self.load(&self.path, &self.file, &self.program)?;
@@ -196,7 +199,7 @@ impl Prepared {
                 (range.end, Stack { size, allocation, allocation_size: range.end - allocation })
             }
         };
-        let random = random().map_err(|error| failed(&error))?;
+        let random = random().map_err(|error| failed(&format_args!("no random bytes: {error}")))?;
         let arguments: Vec<&[u8]> = self.arguments.iter().map(|argument| argument.as_bytes()).collect();
         let environment = environment();
         let environment: Vec<&[u8]> = environment.iter().map(Vec::as_slice).collect();

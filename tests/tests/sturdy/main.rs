@@ -48,7 +48,10 @@ impl Ended {
     /// One line that begins with `xnurun: ` and then this, nothing else, and one of these exit codes.
     #[track_caller]
     fn refused(&self, beginning: &str, codes: &[i32]) {
-        assert!(self.code().is_some_and(|code| codes.contains(&code)), "{beginning} not one of {codes:?}: {self:#?}");
+        assert!(
+            self.code().is_some_and(|code| codes.contains(&code)),
+            "{beginning} not one of {codes:?}: {self:#?}"
+        );
         assert!(self.stdout.is_empty(), "{self:#?}");
         assert!(self.stderr.starts_with(&format!("xnurun: {beginning}")), "not about {beginning}: {self:#?}");
         assert!(self.stderr.ends_with('\n') && self.stderr.lines().count() == 1, "not one line: {self:#?}");
