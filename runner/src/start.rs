@@ -39,7 +39,16 @@ const CANNOT_WORK: u8 = 125;
 
 impl Failure {
     fn new(status: u8, what: impl fmt::Display) -> Failure {
-        Failure { line: what.to_string(), status }
+        let mut line = String::new();
+        for character in what.to_string().chars() {
+            // Names of files may hold line ends and what terminals obey.
+            if character.is_control() {
+                line.extend(character.escape_default());
+            } else {
+                line.push(character);
+            }
+        }
+        Failure { line, status }
     }
 
     fn about(path: &Path, status: u8, what: impl fmt::Display) -> Failure {
