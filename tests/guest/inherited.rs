@@ -1,7 +1,6 @@
 //! Prints the signal mask at the start and which signals are ignored, then each variable of the environment.
 //!
-//! With the argument `raise` it first sends itself each signal that is blocked and not ignored, and unblocks none:
-//! what a blocked signal must not do is end it.
+//! With the argument `raise` it sends itself each signal that is blocked or ignored: neither may end it.
 #![no_std]
 #![no_main]
 mod support;
