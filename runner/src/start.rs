@@ -9,15 +9,14 @@ use crate::trace::{self, Format, Options, Output, Recorder, Trace};
 use crate::trap::Guest;
 use std::convert::Infallible;
 use std::env;
-use std::ffi::{CStr, OsStr, OsString, c_char};
+use std::ffi::{CStr, CString, OsStr, OsString, c_char};
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::ptr;
 use xnu_abi::darwin::commpage::{
     _COMM_PAGE64_AREA_LENGTH as COMMPAGE_LENGTH, _COMM_PAGE64_BASE_ADDRESS as COMMPAGE,
 };
@@ -40,7 +39,16 @@ pub const CANNOT_WORK: u8 = 125;
 
 impl Failure {
     fn new(status: u8, what: impl fmt::Display) -> Failure {
-        Failure { line: what.to_string(), status }
+        let mut line = String::new();
+        for character in what.to_string().chars() {
+            // Names of files may hold line ends and what terminals obey.
+            if character.is_control() {
+                line.extend(character.escape_default());
+            } else {
+                line.push(character);
+            }
+        }
+        Failure { line, status }
     }
 
     fn about(path: &Path, status: u8, what: impl fmt::Display) -> Failure {
@@ -89,11 +97,22 @@ fn forget_attempt() {
 }
 
 /// Executes the runner once more, for another address layout. Comes back only where that fails.
+///
+/// Not by way of [`std::process::Command`], which would unblock all signals and no longer ignore `SIGPIPE`.
+#[allow(unsafe_code)]
 fn again(attempt: u32) -> Failure {
-    let mut arguments = env::args_os();
-    let name = arguments.next().unwrap_or_default();
-    let error =
-        Command::new("/proc/self/exe").arg0(name).args(arguments).env(ATTEMPT, attempt.to_string()).exec();
+    let arguments: Vec<CString> =
+        env::args_os().filter_map(|word| CString::new(word.into_vec()).ok()).collect();
+    let mut environment: Vec<CString> =
+        environment().into_iter().filter_map(|variable| CString::new(variable).ok()).collect();
+    environment.extend(CString::new(format!("{ATTEMPT}={attempt}")));
+    let pointers = |words: &[CString]| -> Vec<*const c_char> {
+        words.iter().map(|word| word.as_ptr()).chain([ptr::null()]).collect()
+    };
+    let (argv, envp) = (pointers(&arguments), pointers(&environment));
+    // SAFETY: both vectors end in a null pointer, and the strings live until the call is over.
+    unsafe { libc::execve(c"/proc/self/exe".as_ptr(), argv.as_ptr(), envp.as_ptr()) };
+    let error = io::Error::last_os_error();
     Failure::new(CANNOT_WORK, format_args!("cannot start again for another address layout: {error}"))
 }
 
@@ -146,7 +165,10 @@ impl Prepared {
 
     /// Maps everything and goes. The files are closed before: the guest gets no descriptor of the runner's.
     fn start(self, recorder: Option<Recorder>) -> Result<Infallible, Stopped> {
-        let cannot_work = |error: io::Error| Stopped::Failed(Failure::new(CANNOT_WORK, error));
+        let cannot_work = |error: io::Error| {
+            let what = format_args!("cannot prepare a thread for the guest: {error}");
+            Stopped::Failed(Failure::new(CANNOT_WORK, what))
+        };
         let thread = Guest::attach(recorder).map_err(cannot_work)?;
 
         let loaded = self.load(&self.path, &self.file, &self.program)?;
@@ -186,7 +208,7 @@ impl Prepared {
                 (range.end, Stack { size, allocation, allocation_size: range.end - allocation })
             }
         };
-        let random = random().map_err(|error| failed(&error))?;
+        let random = random().map_err(|error| failed(&format_args!("no random bytes: {error}")))?;
         let arguments: Vec<&[u8]> = self.arguments.iter().map(|argument| argument.as_bytes()).collect();
         let environment = environment();
         let start = Start {
@@ -262,7 +284,7 @@ fn initial(entry: &macho::Entry) -> Registers {
 
 /// Opens for reading, without waiting where it is a FIFO.
 fn open_file(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)
+    OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)
 }
 
 /// Opens a program. A name without a slash is looked for where it stands, then along `PATH`.

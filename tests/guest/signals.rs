@@ -2,6 +2,8 @@
 //!
 //! The kernel enters `trampoline` with rdi = handler, esi = style, edx = signal, rcx = siginfo, r8 = ucontext,
 //! r9 = token (bsd/dev/i386/unix_signal.c, sendsig); it calls the handler and then sigreturn(ucontext, style, token).
+//!
+//! The argument says how often SIGSEGV is caught.
 #![no_std]
 #![no_main]
 mod support;
@@ -269,13 +271,13 @@ fn seen(code: i32, want: u64, what: &str) {
     ensure!(code, count == want, "{what}: the handler ran {count} times, not {want}");
 }
 
-fn faults() {
+fn faults(count: u64) {
     install(SIGSEGV, on_fault, 0, SA_SIGINFO);
     let hole = map_pages(3, PROT_RW);
     ensure!(20, bsd(nr::MUNMAP, [hole + PAGE, PAGE]).is_ok(), "munmap");
-    for i in 0..1000 {
+    for i in 0..count {
         // By turns in __PAGEZERO and in a hole between mappings.
-        let address = if i % 2 == 0 { 8 + i } else { hole + PAGE + i };
+        let address = if i % 2 == 0 { 8 + i % PAGE } else { hole + PAGE + i % PAGE };
         let result = touch(address);
         ensure!(21, result == RESUMED, "touch of {address:#x} returned {result:#x}");
         seen(22, i + 1, "SIGSEGV");
@@ -295,7 +297,7 @@ fn faults() {
         );
         ensure!(29, current_mask() == 0, "mask {:#x} after the handler", current_mask());
     }
-    println!("SIGSEGV 1000");
+    println!("SIGSEGV {count}");
 
     // A page that is there but forbidden: SIGBUS on XNU (bsd/uxkern/ux_exception.c).
     install(SIGBUS, on_fault, 0, SA_SIGINFO);
@@ -427,9 +429,9 @@ fn interruption() {
     println!("interruption ok");
 }
 
-fn main(_: &Args) -> i32 {
+fn main(args: &Args) -> i32 {
     ensure!(9, current_mask() == 0, "mask {:#x} at the start", current_mask());
-    faults();
+    faults(args.number(1, 1000));
     kills();
     masks();
     flags();

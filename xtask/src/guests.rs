@@ -50,9 +50,12 @@ static GUESTS: &[Guest] = &[
     guest("args"),
     guest("bad_pointers"),
     guest("big_bss"),
+    guest("close_all"),
     guest("commpage"),
     guest("descriptors"),
+    guest("ends"),
     guest("hello"),
+    guest("inherited"),
     guest("mmap"),
     guest("redzone"),
     guest("registers"),
@@ -60,6 +63,7 @@ static GUESTS: &[Guest] = &[
     guest("small_stack"),
     guest("spin_getppid"),
     guest("start"),
+    guest("storm"),
     guest("unknown"),
     Guest { base: 0x20_0000, ..variant("text_low", "hello") },
     Guest { base: 0x7f00_0000, ..variant("text_high", "hello") },
@@ -116,7 +120,8 @@ impl Builder {
     fn build(&self, guest: &Guest) -> Result<()> {
         let output = self.output.join(guest.name);
         let source = self.sources.join(guest.source).with_extension("rs");
-        let inputs = [&source, &self.sources.join("support.rs"), &env::current_exe()?];
+        let [support, probe] = ["support.rs", "probe.rs"].map(|shared| self.sources.join(shared));
+        let inputs = [&source, &support, &probe, &env::current_exe()?];
         if is_newer(&output, inputs)? {
             return Ok(());
         }

@@ -8,6 +8,7 @@ mod fuzz;
 mod guests;
 mod real;
 mod setup;
+mod starts;
 mod test;
 mod workspace;
 
@@ -38,6 +39,8 @@ enum Command {
     Guests(guests::Options),
     /// Fetch the programs of the demonstration; prints the directory they are in
     Real(real::Options),
+    /// Start a guest many times and count the failures
+    Starts(starts::Options),
     /// Run everything that must pass
     Test(test::Options),
 }
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Command::Fuzz(options) => fuzz::run(&options).map_err(Into::into),
         Command::Guests(options) => guests::run(&options),
         Command::Real(options) => real::run(&options),
+        Command::Starts(options) => starts::run(&options),
         Command::Test(options) => match test::run(&options) {
             Ok(code) => return code,
             Err(error) => Err(error),

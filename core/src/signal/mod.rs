@@ -308,6 +308,9 @@ const LINUX_SA_SIGINFO: u64 = 4;
 const LINUX_SA_RESTORER: u64 = 0x0400_0000;
 const LINUX_SA_ONSTACK: u64 = 0x0800_0000;
 
+/// Signals that Darwin ignores by default, and that end the process by Linux's default for their numbers.
+pub const DEFAULTS_DIFFER: [Signal; 2] = [Signal::SIGIO, Signal::SIGINFO];
+
 /// Tells Linux about the action of a signal: the runner's handler where the guest catches it, else the default or
 /// nothing. Linux is not told about the kept signals: those are the runner's, whatever the guest wants.
 pub fn install<K: Kernel>(kernel: &K, actions: &Actions, signal: Signal) {
@@ -324,10 +327,8 @@ pub fn install<K: Kernel>(kernel: &K, actions: &Actions, signal: Signal) {
     if action.has(SigactionFlags::SA_NOCLDWAIT) {
         flags |= LINUX_SA_NOCLDWAIT;
     }
-    let default_is_ignore = bit(signal) & IGNORED_BY_DEFAULT != 0;
     let handler = match action.handler {
-        // Linux's default for the number that stands for SIGINFO would end the process.
-        SIG_DFL if default_is_ignore && signal == Signal::SIGINFO => SIG_IGN,
+        SIG_DFL if DEFAULTS_DIFFER.contains(&signal) => SIG_IGN,
         SIG_DFL | SIG_IGN => action.handler,
         _ => handler,
     };

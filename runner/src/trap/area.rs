@@ -12,7 +12,7 @@ use std::io;
 use std::mem::offset_of;
 use std::ops::Range;
 use std::ptr;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use xnu_abi::darwin::signal::Signal;
 use xnu_core::Thread;
 use xnu_core::registers::{Registers, VectorState};
@@ -49,6 +49,8 @@ pub struct GuestThread {
     pub(super) all_registers: u8,
     /// Signals that came while the core ran, by bit.
     pub(super) inbox: AtomicU32,
+    /// Whether a signal has made the thread watched (see the handler).
+    pub(super) watched: AtomicBool,
     letters: [Info; 32],
 }
 
@@ -79,6 +81,7 @@ impl GuestThread {
             compact: u8::from(has_xsavec()),
             all_registers: 1,
             inbox: AtomicU32::new(0),
+            watched: AtomicBool::new(false),
             letters: [Info::bare(Signal::new(0)); 32],
         };
         let at = area.cast::<GuestThread>();

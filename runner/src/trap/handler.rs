@@ -5,7 +5,7 @@
 //!
 //! A signal that finds the core running must also end a Linux call that is just about to block. So the handler leaves
 //! the thread *watched*: Linux lets almost none of the runner's own calls through either. The next one comes back
-//! here as `SIGSYS`; one that can block is answered `EINTR`, any other is made in its place and the watch goes on.
+//! here as `SIGSYS`; one that may wait is answered `EINTR`, any other is made in its place and the watch goes on.
 //!
 //! # Safety
 //! Linux calls the handler on the signal stack of the thread's area, with all signals blocked, and hands it a
@@ -22,17 +22,66 @@ use libc::{
     ucontext_t,
 };
 use std::io;
+use std::mem::MaybeUninit;
 use std::ptr;
-use xnu_abi::linux::KernelSigaction;
+use std::sync::atomic::Ordering;
+use xnu_abi::darwin::signal::Signal;
+use xnu_abi::linux::{Errno, KernelSigaction};
 use xnu_backend_linux::recover;
-use xnu_core::linux::signal::rt_sigaction;
+use xnu_core::convert::signal::{mask_to_darwin, mask_to_linux, to_linux};
+use xnu_core::linux::signal::{rt_sigaction, set_mask};
 use xnu_core::registers::Registers;
+use xnu_core::signal::{self, Action, CANNOT_MASK, DEFAULTS_DIFFER, KEPT, SIG_IGN};
 
 /// `SYS_USER_DISPATCH`: a `SIGSYS` that Syscall User Dispatch made.
 const SYS_USER_DISPATCH: i32 = 2;
 
 /// The flags that the core's code must not inherit: trap, direction, alignment check.
 const UNWANTED_FLAGS: i64 = 0x100 | 0x400 | 0x4_0000;
+
+/// Takes over what the runner was started with, as `exec` does on both systems: the mask and the ignored signals
+/// (`bsd/kern/kern_sig.c`, `execsigs`). Before [`install`].
+pub(super) fn inherit(thread: &mut GuestThread) -> io::Result<()> {
+    let process = &thread.guest.process;
+    for number in (1..32).map(Signal::new) {
+        let Some(linux) = to_linux(number) else { continue };
+        let mut action = MaybeUninit::<libc::sigaction>::uninit();
+        // SAFETY: sets nothing; where it answers 0, Linux has filled in the structure.
+        let ignored = unsafe {
+            libc::sigaction(linux, ptr::null(), action.as_mut_ptr()) == 0
+                && action.assume_init().sa_sigaction == libc::SIG_IGN
+        };
+        if ignored {
+            process.actions.set(number, Action { handler: SIG_IGN, ..Action::default() });
+        }
+    }
+    for signal in DEFAULTS_DIFFER {
+        signal::install(&process.kernel, &process.actions, signal);
+    }
+
+    let mut mask = 0u64;
+    // SAFETY: sets nothing; Linux writes the eight bytes of its own signal set.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_SETMASK,
+            ptr::null::<u64>(),
+            &raw mut mask,
+            size_of::<u64>(),
+        )
+    };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let mask = mask_to_darwin(mask) & !CANNOT_MASK;
+    set_mask(&process.kernel, mask_to_linux(mask & !KEPT)).map_err(error)?;
+    thread.thread.signals.mask = mask;
+    Ok(())
+}
+
+fn error(error: Errno) -> io::Error {
+    io::Error::from_raw_os_error(i32::from(error.number()))
+}
 
 /// Tells the core of the handler, and Linux of it for the signals that the runner must always get.
 ///
@@ -48,8 +97,7 @@ pub(super) fn install(process: &GuestProcess) -> io::Result<()> {
         (libc::SIGBUS, always, u64::MAX),
     ] {
         let action = KernelSigaction { handler, flags, restorer: restorer(), mask };
-        rt_sigaction(&process.kernel, number, &action)
-            .map_err(|error| io::Error::from_raw_os_error(i32::from(error.number())))?;
+        rt_sigaction(&process.kernel, number, &action).map_err(error)?;
     }
     Ok(())
 }
@@ -105,8 +153,7 @@ unsafe extern "C" fn on_signal(number: i32, info: *mut siginfo_t, context: *mut 
             if leaving {
                 resume(thread, context, Resume::Leave);
             } else {
-                // It was let through before, so it is now.
-                let _ = arm(&watched_text());
+                watch(thread);
             }
         }
         (false, false) => {
@@ -118,12 +165,13 @@ unsafe extern "C" fn on_signal(number: i32, info: *mut siginfo_t, context: *mut 
 }
 
 /// A call of the runner's own, made while the thread was watched.
-fn watched_call(thread: &GuestThread, context: &mut ucontext_t) {
+fn watched_call(thread: &mut GuestThread, context: &mut ucontext_t) {
     let registers = &mut context.uc_mcontext.gregs;
     let call = registers[REG_RAX as usize];
-    // The kernel let the prctl through when the guest started.
-    let _ = arm(&thread.guest.text);
-    if MAY_BLOCK.contains(&call) {
+    unwatch(thread);
+    let argument = |register: i32| registers[register as usize] as usize;
+    let arguments = [REG_RDI, REG_RSI, REG_RDX, REG_R10, REG_R8, REG_R9].map(argument);
+    if may_wait(call, &arguments) {
         registers[REG_RAX as usize] = -i64::from(libc::EINTR);
         return;
     }
@@ -133,38 +181,88 @@ fn watched_call(thread: &GuestThread, context: &mut ucontext_t) {
         registers[REG_RIP as usize] -= SYSCALL_BYTES;
         return;
     }
-    let argument = |register: i32| registers[register as usize] as usize;
-    // SAFETY: the very call that the core was making, with its own arguments, in the same thread.
-    let result = unsafe {
-        sc::platform::syscall6(
-            call as usize,
-            argument(REG_RDI),
-            argument(REG_RSI),
-            argument(REG_RDX),
-            argument(REG_R10),
-            argument(REG_R8),
-            argument(REG_R9),
-        )
-    };
-    registers[REG_RAX as usize] = result as i64;
+    registers[REG_RAX as usize] = linux(call, &arguments);
+    watch(thread);
+}
+
+/// From here on the next Linux call of the core comes to the handler.
+fn watch(thread: &mut GuestThread) {
+    thread.watched.store(true, Ordering::Relaxed);
+    // It was let through when the guest started, so it is now.
     let _ = arm(&watched_text());
 }
 
-/// Linux calls that wait for others and end with `EINTR`, of those that the core makes.
-const MAY_BLOCK: &[i64] = &[
-    libc::SYS_read,
-    libc::SYS_write,
-    libc::SYS_readv,
-    libc::SYS_writev,
-    libc::SYS_pread64,
-    libc::SYS_pwrite64,
-    libc::SYS_preadv,
-    libc::SYS_pwritev,
-    libc::SYS_openat,
-    libc::SYS_openat2,
-    libc::SYS_fcntl,
-    libc::SYS_flock,
-];
+/// Ends the watch. The signal that began it has been dealt with, or is blocked: the guest's next call is not to end
+/// because of it. A signal that comes meanwhile is in the inbox, and only begins a watch that nobody needs.
+pub(super) fn unwatch(thread: &GuestThread) {
+    if thread.watched.swap(false, Ordering::Relaxed) {
+        let _ = arm(&thread.guest.text);
+    }
+}
+
+/// The very call that the core was making, or a question about it, in the same thread.
+fn linux(call: i64, arguments: &[usize; 6]) -> i64 {
+    let [a, b, c, d, e, f] = *arguments;
+    // SAFETY: the core's own arguments, or buffers of the caller's.
+    unsafe { sc::platform::syscall6(call as usize, a, b, c, d, e, f) as i64 }
+}
+
+/// Whether a Linux call of the core's may wait for others, and so end with `EINTR`. On files and directories none
+/// does, on XNU as on Linux, and programs do not expect it.
+fn may_wait(call: i64, arguments: &[usize; 6]) -> bool {
+    const OFD_SETLKW: usize = libc::F_OFD_SETLKW as usize;
+    const SETLKW: usize = libc::F_SETLKW as usize;
+    let [first, second, third, ..] = *arguments;
+    match call {
+        libc::SYS_read
+        | libc::SYS_write
+        | libc::SYS_readv
+        | libc::SYS_writev
+        | libc::SYS_pread64
+        | libc::SYS_pwrite64
+        | libc::SYS_preadv
+        | libc::SYS_pwritev => is_waited_for(first),
+        libc::SYS_openat => names_waited_for(call, arguments, third as u64),
+        libc::SYS_openat2 => {
+            // SAFETY: the core's own `struct open_how`, which begins with the flags.
+            let flags = unsafe { ptr::read_unaligned(third as *const u64) };
+            names_waited_for(call, arguments, flags)
+        }
+        libc::SYS_fcntl => matches!(second, SETLKW | OFD_SETLKW),
+        libc::SYS_flock => second & libc::LOCK_NB as usize == 0,
+        _ => false,
+    }
+}
+
+/// Whether the file behind a descriptor is one that others fill or empty: no file, directory or disk.
+fn is_waited_for(fd: usize) -> bool {
+    let mut status = MaybeUninit::<libc::stat>::uninit();
+    if linux(libc::SYS_fstat, &[fd, status.as_mut_ptr() as usize, 0, 0, 0, 0]) != 0 {
+        return false;
+    }
+    // SAFETY: Linux has filled it in.
+    let mode = unsafe { status.assume_init() }.st_mode;
+    !matches!(mode & libc::S_IFMT, libc::S_IFREG | libc::S_IFDIR | libc::S_IFBLK)
+}
+
+/// The same for the name that is about to be opened. Where it leads nowhere there is nothing to wait for.
+fn names_waited_for(call: i64, arguments: &[usize; 6], flags: u64) -> bool {
+    let kept = (libc::O_NOFOLLOW | libc::O_DIRECTORY) as u64;
+    let flags = flags & kept | (libc::O_PATH | libc::O_CLOEXEC) as u64;
+    let [at, path, how, size, ..] = *arguments;
+    let fd = if call == libc::SYS_openat2 {
+        // SAFETY: as for the call itself: flags, mode and resolution of the core's own.
+        let [_, _, resolve] = unsafe { ptr::read_unaligned(how as *const [u64; 3]) };
+        let how = [flags, 0, resolve];
+        linux(call, &[at, path, (&raw const how) as usize, size_of_val(&how).min(size), 0, 0])
+    } else {
+        linux(call, &[at, path, flags as usize, 0, 0, 0])
+    };
+    let Ok(fd) = usize::try_from(fd) else { return false };
+    let waits = is_waited_for(fd);
+    linux(libc::SYS_close, &[fd, 0, 0, 0, 0, 0]);
+    waits
+}
 
 /// Makes the interrupted thread go on in the core.
 fn resume(thread: &mut GuestThread, context: &mut ucontext_t, to: Resume) {

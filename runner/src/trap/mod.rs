@@ -54,6 +54,7 @@ impl Guest {
         for range in [Some(entry::image()), Some(thread.area()), traced].into_iter().flatten() {
             thread.keep(range).map_err(|_| io::Error::other("too many mappings to protect"))?;
         }
+        handler::inherit(thread)?;
         handler::install(&thread.guest.process)?;
         thread.guest.process.kernel.handle_faults();
         Ok(thread)

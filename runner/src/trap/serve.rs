@@ -6,6 +6,7 @@
 #![allow(unsafe_code)]
 
 use super::area::GuestThread;
+use super::handler::unwatch;
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::signal::{SigactionFlags, Signal};
 use xnu_abi::linux::KernelSigaction;
@@ -74,6 +75,7 @@ pub(super) unsafe extern "sysv64" fn leave(thread: *mut GuestThread) {
         thread.collect();
         if !thread.thread.signals.is_deliverable() {
             thread.interrupted = None;
+            unwatch(thread);
             return;
         }
         thread.all_registers = 1;
@@ -82,7 +84,10 @@ pub(super) unsafe extern "sysv64" fn leave(thread: *mut GuestThread) {
             tell(thread, &info);
         }
         match deliver_next(&mut Context { process, thread: &mut thread.thread }) {
-            Next::Go => return,
+            Next::Go => {
+                unwatch(thread);
+                return;
+            }
             Next::Entered => {
                 let mask = thread.thread.signals.mask & !KEPT;
                 // The mask is the one that the core computed: Linux has nothing to refuse.
