@@ -183,29 +183,54 @@ pub fn stack(length: u64, executable: bool) -> io::Result<Range<u64>> {
     Ok(start + GUARD..start + GUARD + length)
 }
 
-/// Maps one page of the guest's at a fixed address, fills it and makes it read-only.
-///
-/// # Errors
-/// The address is taken or Linux refuses it.
-pub fn read_only_page(address: u64, contents: &[u8]) -> Result<(), Error> {
-    const PAGE: usize = 4096;
-    let contents = contents.get(..PAGE).unwrap_or(contents);
-    let what = || format!("the commpage ({address:#x})");
-    let refused = |error: io::Error| match error.raw_os_error() {
-        Some(libc::EEXIST) => Error::Taken(what()),
-        _ => Error::Refused(what(), error),
-    };
-    let writable = libc::PROT_READ | libc::PROT_WRITE;
-    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
-    if map(address, PAGE as u64, writable, flags).map_err(refused)? != address {
-        return Err(Error::Taken(what()));
+/// A page of the guest's at a fixed address, mapped but not yet filled.
+#[derive(Debug)]
+pub struct FixedPage {
+    address: u64,
+}
+
+impl FixedPage {
+    const LENGTH: usize = 4096;
+
+    /// Maps the page where nothing was.
+    ///
+    /// # Errors
+    /// The address is taken or Linux refuses it.
+    pub fn map(address: u64) -> Result<FixedPage, Error> {
+        let writable = libc::PROT_READ | libc::PROT_WRITE;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
+        let page = FixedPage { address };
+        match map(address, FixedPage::LENGTH as u64, writable, flags) {
+            Ok(got) if got == address => Ok(page),
+            Ok(_) => Err(Error::Taken(page.name())),
+            Err(error) => Err(page.refused(error)),
+        }
     }
-    // SAFETY: the page was just mapped, writable.
-    let result = unsafe {
-        ptr::copy_nonoverlapping(contents.as_ptr(), address as *mut u8, contents.len());
-        libc::mprotect(address as *mut libc::c_void, PAGE, libc::PROT_READ)
-    };
-    if result == 0 { Ok(()) } else { Err(refused(io::Error::last_os_error())) }
+
+    /// Fills the page and makes it read-only; what does not fit is left out.
+    ///
+    /// # Errors
+    /// Linux refuses the protection.
+    pub fn fill(self, contents: &[u8]) -> Result<(), Error> {
+        let contents = contents.get(..FixedPage::LENGTH).unwrap_or(contents);
+        // SAFETY: the page was mapped by `map`, writable, and nobody else knows of it.
+        let result = unsafe {
+            ptr::copy_nonoverlapping(contents.as_ptr(), self.address as *mut u8, contents.len());
+            libc::mprotect(self.address as *mut libc::c_void, FixedPage::LENGTH, libc::PROT_READ)
+        };
+        if result == 0 { Ok(()) } else { Err(self.refused(io::Error::last_os_error())) }
+    }
+
+    fn name(&self) -> String {
+        format!("the commpage ({:#x})", self.address)
+    }
+
+    fn refused(&self, error: io::Error) -> Error {
+        match error.raw_os_error() {
+            Some(libc::EEXIST) => Error::Taken(self.name()),
+            _ => Error::Refused(self.name(), error),
+        }
+    }
 }
 
 /// Copies bytes to memory that this module mapped.

@@ -2,7 +2,7 @@
 
 use crate::cli::{Cli, TraceOptions};
 use crate::commpage::{self, Clock, Host, Sample};
-use crate::load::{self, Bytes, Loaded};
+use crate::load::{self, Bytes, FixedPage, Loaded};
 use crate::macho::{self, Kind, Program};
 use crate::stack::{self, FileId, RANDOM_BYTES, Stack, Start};
 use crate::trace::{self, Format, Options, Output, Recorder, Trace};
@@ -176,10 +176,12 @@ impl Prepared {
             None => None,
             Some((path, file, program)) => Some(self.load(path, file, program)?),
         };
+        let fixed = FixedPage::map(COMMPAGE).map_err(|error| stopped(&self.path, error))?;
+
         let registers = self.registers(&loaded, dyld.as_ref())?;
         // Last, since the rate of the clock is the better known the longer ago the first look was.
         let page = commpage::build(&Clock::calibrate(self.started), &Host::detect());
-        load::read_only_page(COMMPAGE, page.as_bytes()).map_err(|error| stopped(&self.path, error))?;
+        fixed.fill(page.as_bytes()).map_err(|error| stopped(&self.path, error))?;
         thread
             .keep(COMMPAGE..COMMPAGE + COMMPAGE_LENGTH)
             .map_err(|_| Stopped::Failed(Failure::new(CANNOT_WORK, "too many mappings to protect")))?;
