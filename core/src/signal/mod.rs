@@ -65,7 +65,8 @@ impl Slot {
     const fn new() -> Slot {
         Slot {
             sequence: AtomicU32::new(0),
-            flags: AtomicU32::new(0),
+            // Until `sigaction` says otherwise calls restart, which it tells (`ps_sigintr` starts empty).
+            flags: AtomicU32::new(SigactionFlags::SA_RESTART.bits()),
             mask: AtomicU32::new(0),
             handler: AtomicU64::new(SIG_DFL),
             trampoline: AtomicU64::new(0),
