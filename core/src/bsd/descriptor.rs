@@ -77,7 +77,7 @@ pub fn readv<K: Kernel, L>(
     iov: UserPtr<Iovec>,
     count: u32,
 ) -> SysResult<usize> {
-    check_vector(cx, iov, count)?;
+    check_vector(cx, fd, iov, count)?;
     linux::descriptor::readv(cx.kernel(), fd.to_linux()?, iov.address(), count as usize).to_bsd()
 }
 
@@ -88,7 +88,7 @@ pub fn writev<K: Kernel, L>(
     iov: UserPtr<Iovec>,
     count: u32,
 ) -> SysResult<usize> {
-    check_vector(cx, iov, count)?;
+    check_vector(cx, fd, iov, count)?;
     linux::descriptor::writev(cx.kernel(), fd.to_linux()?, iov.address(), count as usize).to_bsd()
 }
 
@@ -101,7 +101,7 @@ pub fn preadv<K: Kernel, L>(
     offset: i64,
 ) -> SysResult<usize> {
     let count = count as u32;
-    check_vector(cx, iov, count)?;
+    check_vector(cx, fd, iov, count)?;
     linux::descriptor::preadv(cx.kernel(), fd.to_linux()?, iov.address(), count as usize, offset).to_bsd()
 }
 
@@ -114,23 +114,31 @@ pub fn pwritev<K: Kernel, L>(
     offset: i64,
 ) -> SysResult<usize> {
     let count = count as u32;
-    check_vector(cx, iov, count)?;
+    check_vector(cx, fd, iov, count)?;
     linux::descriptor::pwritev(cx.kernel(), fd.to_linux()?, iov.address(), count as usize, offset).to_bsd()
 }
 
 /// The vector's layout is Linux's, so Linux reads it; what XNU refuses and Linux does not is refused here: no piece at
-/// all, and lengths that add up to more than `INT_MAX` (`bsd/kern/kern_subr.c`, `uio_calculateresid_user`).
-fn check_vector<K: Kernel, L>(cx: &Context<'_, K, L>, iov: UserPtr<Iovec>, count: u32) -> SysResult<()> {
+/// all, and, once the descriptor is known to be open, lengths that add up to more than `INT_MAX`
+/// (`bsd/kern/sys_generic.c`, `readv_uio`; `bsd/vfs/vfs_vnops.c`, `vn_read`).
+fn check_vector<K: Kernel, L>(
+    cx: &Context<'_, K, L>,
+    fd: Fd,
+    iov: UserPtr<Iovec>,
+    count: u32,
+) -> SysResult<()> {
     if count == 0 || count > IOV_MAX {
         return Err(Errno::EINVAL);
     }
-    let mut total: u64 = 0;
+    let mut total = Some(0u64);
     for index in 0..u64::from(count) {
         let piece = iov.element(index)?.read(cx.kernel())?;
-        total = total.checked_add(piece.iov_len).ok_or(Errno::EINVAL)?;
-        if total > LENGTH_MAX as u64 {
-            return Err(Errno::EINVAL);
-        }
+        let sum = total.and_then(|total| total.checked_add(piece.iov_len));
+        total = sum.filter(|sum| *sum <= LENGTH_MAX as u64);
+    }
+    if total.is_none() {
+        linux::descriptor::fcntl(cx.kernel(), fd.to_linux()?, F_GETFD, 0).to_bsd()?;
+        return Err(Errno::EINVAL);
     }
     Ok(())
 }
