@@ -16,7 +16,8 @@ fn layout(structure: &str, field: &str) -> (u64, u64) {
         .map(|line| line.split('\t').collect::<Vec<_>>())
         .find(|row| row[0] == structure && row[1].contains("x86_64"))
         .unwrap_or_else(|| panic!("the table has no {structure}"));
-    let found = row[4].split(';').map(|field| field.split(':').collect::<Vec<_>>()).find(|parts| parts[0] == field);
+    let found =
+        row[4].split(';').map(|field| field.split(':').collect::<Vec<_>>()).find(|parts| parts[0] == field);
     let offset = found.unwrap_or_else(|| panic!("{structure} has no {field}"))[2];
     (row[2].parse().expect("a size"), offset.parse().expect("an offset"))
 }
@@ -164,14 +165,18 @@ fn the_frame_lies_where_the_reference_says() {
     assert_eq!((in_ucontext("uc_link", 8), in_ucontext("uc_stack", 8)), (0, entered.rsp));
 
     let in_siginfo = |field, size| word(&k, siginfo + layout("siginfo", field).1, size);
-    let told = [("si_signo", 11), ("si_errno", 0), ("si_code", 2), ("si_pid", 7), ("si_uid", 8), ("si_status", 9)];
+    let told =
+        [("si_signo", 11), ("si_errno", 0), ("si_code", 2), ("si_pid", 7), ("si_uid", 8), ("si_status", 9)];
     for (field, expected) in told {
         assert_eq!(in_siginfo(field, 4), expected, "{field}");
     }
     assert_eq!((in_siginfo("si_addr", 8), in_siginfo("si_value", 8)), (0xbad, 0x77));
 
     let exception = mcontext + layout("mcontext_avx64", "__es").1;
-    assert_eq!((word(&k, exception, 2), word(&k, exception + 4, 4), word(&k, exception + 8, 8)), (14, 6, 0xbad));
+    assert_eq!(
+        (word(&k, exception, 2), word(&k, exception + 4, 4), word(&k, exception + 8, 8)),
+        (14, 6, 0xbad)
+    );
     let general = mcontext + layout("mcontext_avx64", "__ss").1;
     let in_thread = |index: u64| word(&k, general + index * 8, 8);
     // rax rbx rcx rdx rdi rsi rbp rsp r8..r15 rip rflags cs fs gs
@@ -208,7 +213,11 @@ fn handlers_without_siginfo_get_the_traditional_style() {
     assert_eq!(next(&k), Next::Entered);
     assert_eq!((now(&k).rsi, now(&k).rdx), (1, 30));
     let siginfo = now(&k).rcx;
-    assert_eq!(word(&k, siginfo + layout("siginfo", "si_addr").1, 8), 0x1_2345, "the interrupted instruction");
+    assert_eq!(
+        word(&k, siginfo + layout("siginfo", "si_addr").1, 8),
+        0x1_2345,
+        "the interrupted instruction"
+    );
     come_back(&k);
     assert_eq!(now(&k).rip, 0x1_2345);
 }
@@ -377,7 +386,7 @@ fn sigreturn_takes_nothing_from_a_frame_that_is_not_whole() {
         other[40..48].copy_from_slice(&size.to_le_bytes());
         xnu!(k, sigreturn(other, 1, 0) => EINVAL);
     }
-    for at in NOWHERE.into_iter().chain([k.alloc_guarded(1031).get()]) {
+    for at in NOWHERE.into_iter().chain([k.alloc_guarded(1027).get()]) {
         let mut other = frame.clone();
         other[48..56].copy_from_slice(&at.to_le_bytes());
         xnu!(k, sigreturn(other, 1, 0) => EFAULT);

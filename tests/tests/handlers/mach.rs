@@ -45,9 +45,13 @@ fn a_port_name_is_32_bits_and_not_signed() {
 #[test]
 fn without_a_module_names_are_still_different() {
     let k = Machine::new(Mock::new(1), PortNames::new());
-    let names =
-        [xnu!(k, task_self_trap()), xnu!(k, thread_self_trap()), xnu!(k, host_self_trap()), xnu!(k, mach_reply_port())]
-            .map(value);
+    let names = [
+        xnu!(k, task_self_trap()),
+        xnu!(k, thread_self_trap()),
+        xnu!(k, host_self_trap()),
+        xnu!(k, mach_reply_port()),
+    ]
+    .map(value);
     for (i, name) in names.iter().enumerate() {
         assert_ne!(*name, 0);
         assert!(!names[..i].contains(name), "{names:x?}");

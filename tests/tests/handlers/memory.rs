@@ -105,7 +105,10 @@ fn mapping_flags_that_exclude_each_other() {
     xnu!(k, mmap(NULL, PAGE, PROT_WRITE, MAP_SHARED | MAP_RESILIENT_CODESIGN, 3, 0) => EPERM);
     xnu!(k, mmap(NULL, PAGE, PROT_READ, private | MAP_TPRO, -1, 0) => EPERM);
     xnu!(k, mmap(NULL, PAGE, RW | PROT_EXEC, private | MAP_TPRO, -1, 0) => EPERM);
-    assert_ne!(value(xnu!(k, mmap(NULL, PAGE, RW, private | MAP_TPRO | MAP_NORESERVE | MAP_32BIT, -1, 0))), 0);
+    assert_ne!(
+        value(xnu!(k, mmap(NULL, PAGE, RW, private | MAP_TPRO | MAP_NORESERVE | MAP_32BIT, -1, 0))),
+        0
+    );
 }
 
 #[test]
@@ -161,8 +164,16 @@ fn advice_is_taken_where_the_memory_is_there() {
     let k = machine();
     let at = k.alloc(2 * PAGE as usize).get();
     for advice in [
-        MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED, MADV_DONTNEED, MADV_FREE, MADV_ZERO_WIRED_PAGES,
-        MADV_FREE_REUSABLE, MADV_FREE_REUSE, MADV_CAN_REUSE,
+        MADV_NORMAL,
+        MADV_RANDOM,
+        MADV_SEQUENTIAL,
+        MADV_WILLNEED,
+        MADV_DONTNEED,
+        MADV_FREE,
+        MADV_ZERO_WIRED_PAGES,
+        MADV_FREE_REUSABLE,
+        MADV_FREE_REUSE,
+        MADV_CAN_REUSE,
     ] {
         xnu!(k, madvise(at, 2 * PAGE, advice) => 0);
         xnu!(k, madvise(at + 100, 1, advice) => 0);

@@ -65,6 +65,7 @@ fn unlink_removes_files_and_links_but_no_directories() {
     // Sticky: neither the file nor the directory is ours.
     xnu!(k, unlink("/tmp/theirs") => EPERM);
     assert!(k.exists("/tmp/theirs") && k.exists("/tmp/dir"));
+    let k = machine();
     path_limits(&k, "unlink", &[0], 0);
     path_limits(&k, "unlinkat", &[AT_FDCWD as u64, 0, 0], 1);
     faults(&k, "unlink", &[0], 0, 2, IN);

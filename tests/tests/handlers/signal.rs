@@ -1,9 +1,9 @@
 //! The calls about signals; frames are in `frames.rs`.
 
 use crate::support::*;
+use std::ops::Deref;
 use xnu_abi::linux::{Errno, Sysno};
 use xnu_backend_mock::{Disposition, Plan};
-use std::ops::Deref;
 use xnu_core::{Arg, Reply};
 
 const BIT: fn(i32) -> u32 = |number| 1 << (number - 1);
@@ -191,7 +191,9 @@ fn a_stack_in_use_is_not_changed() {
 #[test]
 fn kill_sends_by_linuxs_numbers() {
     let k = machine();
-    for (signal, linux) in [(SIGUSR1, 10), (SIGUSR2, 12), (SIGBUS, 7), (SIGSYS, 31), (SIGCHLD, 17), (SIGSTOP, 19)] {
+    for (signal, linux) in
+        [(SIGUSR1, 10), (SIGUSR2, 12), (SIGBUS, 7), (SIGSYS, 31), (SIGCHLD, 17), (SIGSTOP, 19)]
+    {
         xnu!(k, kill(1000, signal, 1) => 0);
         assert_eq!(k.signals().last().unwrap().number, linux);
     }

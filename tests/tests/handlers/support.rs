@@ -106,7 +106,9 @@ impl<K: Kernel, L: Lkm> Machine<K, L> {
             (Class::Bsd, Reply::Error(errno)) => {
                 assert_eq!((after.rax, after.rdx, after.rflags & CARRY), (errno.number().into(), 88, CARRY));
             }
-            (Class::Bsd, Reply::Invalid) => assert_eq!((after.rax, after.rflags & CARRY, signals), (78, 1, true)),
+            (Class::Bsd, Reply::Invalid) => {
+                assert_eq!((after.rax, after.rflags & CARRY, signals), (78, 1, true))
+            }
             _ => assert_eq!((after.rdx, after.rflags), (88, 0x246), "Mach calls leave rdx and the flags"),
         }
         reply
