@@ -142,12 +142,12 @@ impl State {
 
     /// Sends the signals of timers that have struck, one for each however late it is.
     pub(crate) fn fire_timers(&mut self) {
-        for which in 0..self.clock.timers.len() {
+        for (which, signal) in TIMER_SIGNALS.into_iter().enumerate() {
             let (now_ns, timer) = (self.clock.now_ns, &mut self.clock.timers[which]);
             let Some(due_ns) = timer.due_ns.filter(|&due_ns| due_ns <= now_ns) else { continue };
             let missed = (now_ns - due_ns).checked_div(timer.interval_ns).map(|missed| missed + 1);
             timer.due_ns = missed.map(|missed| due_ns + missed * timer.interval_ns);
-            self.raise(TIMER_SIGNALS[which]);
+            self.raise(signal);
         }
     }
 

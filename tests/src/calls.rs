@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use xnu_backend_mock::{Mock, Module};
 use xnu_core::table::{Class, Row};
-use xnu_core::{Call, Context, Process, Reply, Thread, UserAddr, bsd, mach, machdep, signal};
+use xnu_core::{Call, Context, Process, Reply, Thread, UserAddr, bsd, dispatch, mach, machdep, signal};
 
 /// Guest memory that the calls know of: two pages to read and write, one only to read, and some texts.
 struct Guest {
@@ -11,6 +11,8 @@ struct Guest {
     thread: Thread,
     /// Addresses worth passing: starts, ends, and places near them.
     addresses: Vec<u64>,
+    /// Addresses of paths.
+    paths: Vec<u64>,
     /// Memory of the runner's: no call may change or unmap it.
     runner: UserAddr,
 }
@@ -77,6 +79,7 @@ impl Guest {
         {
             addresses.push(mock.place_str(text).get());
         }
+        let paths = addresses[addresses.len() - 10..].to_vec();
         // A vector of two pieces, a frame that sigreturn takes, an action.
         let words = |words: &[u64]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<_>>();
         addresses.push(mock.place(&words(&[pages, 10, pages + 100, 20])).get());
@@ -85,7 +88,38 @@ impl Guest {
         addresses.push(mock.place(&words(&[0x1000, 0x2000, 0])).get());
         let process = Process::new(mock, Module::new());
         assert_eq!(process.reserved.add(runner.get()..runner.get() + PAGE as u64), Ok(()));
-        Guest { process, thread: Thread::default(), addresses, runner }
+        Guest { process, thread: Thread::default(), addresses, paths, runner }
+    }
+
+    /// An argument of a parameter with this name: mostly one that makes sense there.
+    fn argument(&self, name: &str, bytes: &mut dyn Iterator<Item = u8>) -> Option<u64> {
+        let sensible = bytes.next()?;
+        if sensible < 64 {
+            return self.word(bytes);
+        }
+        let detail = usize::from(bytes.next()?);
+        let small = |bound: usize| (detail % bound) as u64;
+        Some(match name {
+            "path" => self.paths[detail % self.paths.len()],
+            // Mostly the working directory, where that has a meaning.
+            "fd" if detail > 160 => -2i64 as u64,
+            "fd" | "from" | "to" => small(12),
+            "nbyte" | "len" | "size" | "bufsize" | "count" => [0, 1, 7, 100, 4096][detail % 5],
+            "iovcnt" => small(4),
+            "mode" | "amode" => small(8) | 0o600 * u64::from(name == "mode"),
+            "offset" | "pos" => [0, 3, 4096, u64::MAX][detail % 4],
+            "how" | "which" | "whence" => small(5),
+            "prot" => small(8),
+            // Anonymous and private or shared, fixed now and then; creation and truncation.
+            "flags" => [0x1002, 0x1001, 2, 1, 0x1012, 0, 1, 2, 0x202, 0x602, 0x0020_0000, 0x12][detail % 12],
+            "cmd" => [0, 1, 2, 3, 4, 7, 8, 9, 50, 51, 67, 90, 92][detail % 13],
+            "arg" if detail % 2 == 0 => small(8),
+            "signum" => small(33),
+            "behav" => small(12),
+            "infostyle" => [1, 0x1e, 0x4000_0000, 0x8000_0000][detail % 4],
+            "flag" => [0, 0, 0x20, 0x80, 0x10][detail % 5],
+            _ => self.addresses[detail % self.addresses.len()],
+        })
     }
 
     fn word(&self, bytes: &mut dyn Iterator<Item = u8>) -> Option<u64> {
@@ -166,9 +200,11 @@ pub fn run(bytes: &mut dyn Iterator<Item = u8>, limit: usize) -> usize {
     let mut guest = Guest::new();
     for done in 0..limit {
         let Some((class, number)) = Guest::number(bytes) else { return done };
-        let mut words = [0; 8];
-        for word in &mut words {
-            match guest.word(bytes) {
+        let parameters = dispatch::row(class, number).map_or(&[][..], |row| row.parameters);
+        // What no parameter takes is rubbish.
+        let mut words = [0xdead_beef_dead_beef; 8];
+        for (word, parameter) in words.iter_mut().zip(parameters) {
+            match guest.argument(parameter.name, bytes) {
                 Some(given) => *word = given,
                 None => return done,
             }
