@@ -82,7 +82,7 @@ fn note(k: &Machine<Mock>, info: Info) {
 }
 
 fn next(k: &Machine<Mock>) -> Next {
-    k.with(|cx| signal::deliver_next(cx))
+    k.with(signal::deliver_next)
 }
 
 fn now(k: &Machine<Mock>) -> Registers {
