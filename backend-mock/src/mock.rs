@@ -46,6 +46,7 @@ impl Mock {
         let mut state = self.state();
         let step_ns = state.clock.step_ns;
         state.clock.advance(step_ns);
+        state.fire_timers();
         let logged = if state.keep_calls { Logged::all(nr, args) } else { Vec::new() };
         let logged: Vec<Logged> =
             logged.into_iter().enumerate().map(|(i, arg)| state.spell(nr, i, arg)).collect();

@@ -93,6 +93,8 @@ pub(crate) fn signature(nr: Sysno) -> Option<(usize, &'static [Kind])> {
         S::Times => (1, &[Out(Is(32))]),
         S::ClockGettime | S::ClockGetres => (2, &[Num, Out(Is(16))]),
         S::Gettimeofday => (2, &[Out(Is(16)), Out(Is(8))]),
+        S::Getitimer => (2, &[Num, Out(Is(32))]),
+        S::Setitimer => (3, &[Num, In(Is(32)), Out(Is(32))]),
         S::Nanosleep => (2, &[In(Is(16)), Out(Is(16))]),
         S::ClockNanosleep => (4, &[Num, Num, In(Is(16)), Out(Is(16))]),
         S::Getrandom => (3, &[Out(Len::Arg(1)), Num, Num]),

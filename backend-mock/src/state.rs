@@ -141,6 +141,8 @@ impl State {
             S::ClockGetres => self.clock_getres(a),
             S::Gettimeofday => self.gettimeofday(a),
             S::Nanosleep | S::ClockNanosleep => self.nanosleep(a),
+            S::Getitimer => self.getitimer(a),
+            S::Setitimer => self.setitimer(a),
             S::RtSigaction => self.rt_sigaction(a),
             S::RtSigprocmask => self.rt_sigprocmask(a),
             S::RtSigpending => self.rt_sigpending(a),

@@ -3,7 +3,7 @@
 use crate::args::Args;
 use crate::layout::{field, layout};
 use crate::state::{Answer, State};
-use linux_raw_sys::general::{timespec, timeval};
+use linux_raw_sys::general::{SIGALRM, SIGPROF, SIGVTALRM, itimerval, timespec, timeval};
 use xnu_abi::linux::{Errno, Sysno};
 
 const NS_PER_SEC: u64 = 1_000_000_000;
@@ -30,11 +30,24 @@ pub(crate) struct Clock {
     pub(crate) now_ns: u64,
     /// What each call adds.
     pub(crate) step_ns: u64,
+    /// `ITIMER_REAL`, `ITIMER_VIRTUAL` and `ITIMER_PROF`.
+    timers: [Timer; 3],
 }
+
+/// An interval timer. All time is taken to be the process's own, so the three run alike.
+#[derive(Clone, Copy, Debug, Default)]
+struct Timer {
+    interval_ns: u64,
+    /// When it strikes next; `None` when it does not run.
+    due_ns: Option<u64>,
+}
+
+/// What the timers send.
+const TIMER_SIGNALS: [u32; 3] = [SIGALRM, SIGVTALRM, SIGPROF];
 
 impl Clock {
     pub(crate) fn new() -> Clock {
-        Clock { now_ns: NS_PER_SEC, step_ns: 1_000 }
+        Clock { now_ns: NS_PER_SEC, step_ns: 1_000, timers: [Timer::default(); 3] }
     }
 
     /// The realtime clock.
@@ -70,6 +83,10 @@ fn check_clock(id: i32) -> Result<(), Errno> {
     let is_system = (0..=LAST_CLOCK).contains(&id) && id != 10;
     let is_cpu = id < 0 && id & 3 != 3;
     if is_system || is_cpu { Ok(()) } else { Err(Errno::EINVAL) }
+}
+
+fn which_timer(which: i32) -> Result<usize, Errno> {
+    usize::try_from(which).ok().filter(|&which| which < TIMER_SIGNALS.len()).ok_or(Errno::EINVAL)
 }
 
 impl State {
@@ -120,6 +137,58 @@ impl State {
         let ns = timespec_ns(&a.read(&self.memory, request, size_of::<timespec>())?)?;
         let ns = if flags & ABSOLUTE != 0 { ns.saturating_sub(self.clock.read_ns(clock)) } else { ns };
         self.clock.advance(ns);
+        Ok(0)
+    }
+
+    /// Sends the signals of timers that have struck, one for each however late it is.
+    pub(crate) fn fire_timers(&mut self) {
+        for (which, signal) in TIMER_SIGNALS.into_iter().enumerate() {
+            let (now_ns, timer) = (self.clock.now_ns, &mut self.clock.timers[which]);
+            let Some(due_ns) = timer.due_ns.filter(|&due_ns| due_ns <= now_ns) else { continue };
+            let missed = (now_ns - due_ns).checked_div(timer.interval_ns).map(|missed| missed + 1);
+            timer.due_ns = missed.map(|missed| due_ns + missed * timer.interval_ns);
+            self.raise(signal);
+        }
+    }
+
+    fn itimerval_bytes(&self, which: usize) -> Vec<u8> {
+        let timer = self.clock.timers[which];
+        let (interval_us, left_us) = (
+            timer.interval_ns / 1000,
+            // A timer that runs never shows 0.
+            timer.due_ns.map_or(0, |due_ns| (due_ns.saturating_sub(self.clock.now_ns) / 1000).max(1)),
+        );
+        layout!(itimerval {
+            it_interval.tv_sec = interval_us / 1_000_000,
+            it_interval.tv_usec = interval_us % 1_000_000,
+            it_value.tv_sec = left_us / 1_000_000,
+            it_value.tv_usec = left_us % 1_000_000,
+        })
+    }
+
+    pub(crate) fn getitimer(&mut self, a: &mut Args<'_, '_>) -> Answer {
+        let which = which_timer(a.int(0))?;
+        let bytes = self.itimerval_bytes(which);
+        a.write(&mut self.memory, 1, &bytes)?;
+        Ok(0)
+    }
+
+    pub(crate) fn setitimer(&mut self, a: &mut Args<'_, '_>) -> Answer {
+        // A null pointer stops the timer, which Linux calls a mistake and serves.
+        let size = size_of::<itimerval>();
+        let new = if a.is_null(1) { vec![0; size] } else { a.read(&self.memory, 1, size)? };
+        let ns = |sec: u64, usec: u64| {
+            let fits = sec <= i64::MAX as u64 && usec < 1_000_000;
+            fits.then(|| sec.saturating_mul(NS_PER_SEC).saturating_add(usec * 1000)).ok_or(Errno::EINVAL)
+        };
+        let value_ns = ns(field!(new, itimerval, it_value.tv_sec), field!(new, itimerval, it_value.tv_usec))?;
+        let interval_ns =
+            ns(field!(new, itimerval, it_interval.tv_sec), field!(new, itimerval, it_interval.tv_usec))?;
+        let which = which_timer(a.int(0))?;
+        let old = self.itimerval_bytes(which);
+        let due_ns = (value_ns != 0).then(|| self.clock.now_ns.saturating_add(value_ns));
+        self.clock.timers[which] = Timer { interval_ns, due_ns };
+        a.write_unless_null(&mut self.memory, 2, &old)?;
         Ok(0)
     }
 

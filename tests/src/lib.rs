@@ -1,3 +1,4 @@
 //! Equipment of the tests, which are in `tests/tests`, one file per subject.
+pub mod calls;
 pub mod guests;
 pub mod real;

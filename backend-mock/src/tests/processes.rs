@@ -175,3 +175,30 @@ fn segment_bases_are_recorded() {
     linux!(mock, ArchPrctl(0x1001, -1) => Errno::EPERM);
     linux!(mock, ArchPrctl(0x9999, 0) => Errno::EINVAL);
 }
+
+#[test]
+fn timers_strike_when_their_time_has_come_and_again() {
+    let mock = Mock::new(1);
+    let every = |value_us: u64, interval_us: u64| layout!(itimerval { it_value.tv_usec = value_us, it_interval.tv_usec = interval_us });
+    let mut left = [0; 32];
+    linux!(mock, Getitimer(0, &mut left[..]) => 0);
+    assert_eq!(left, [0; 32]);
+    linux!(mock, Setitimer(0, &every(500, 300)[..], 0) => 0);
+    linux!(mock, Getitimer(0, &mut left[..]) => 0);
+    assert_eq!(
+        (field!(left, itimerval, it_value.tv_usec), field!(left, itimerval, it_interval.tv_usec)),
+        (499, 300)
+    );
+    mock.advance_ns(900_000);
+    linux!(mock, Getitimer(0, &mut left[..]) => 0);
+    assert_eq!(mock.signals().len(), 1, "missed ones are not made up for");
+    assert_eq!(mock.killed(), Some(SIGALRM as i32));
+    linux!(mock, Setitimer(1, &every(1, 0)[..], 0) => 0);
+    linux!(mock, Getpid() => 1000);
+    assert_eq!(mock.signals().last().map(|signal| signal.number), Some(SIGVTALRM as i32));
+    linux!(mock, Getitimer(1, &mut left[..]) => 0);
+    assert_eq!(left, [0; 32], "a timer without an interval strikes once");
+    linux!(mock, Setitimer(2, &every(1_000_000, 0)[..], 0) => Errno::EINVAL);
+    linux!(mock, Setitimer(3, &every(1, 0)[..], 0) => Errno::EINVAL);
+    linux!(mock, Getitimer(3, &mut left[..]) => Errno::EINVAL);
+}

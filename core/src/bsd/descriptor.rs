@@ -54,6 +54,7 @@ pub fn pread<K: Kernel, L>(
     offset: i64,
 ) -> SysResult<usize> {
     check_length(length)?;
+    check_offset(cx, fd, offset)?;
     linux::descriptor::pread(cx.kernel(), fd.to_linux()?, buf.0, length, offset).to_bsd()
 }
 
@@ -66,7 +67,11 @@ pub fn pwrite<K: Kernel, L>(
     length: usize,
     offset: i64,
 ) -> SysResult<usize> {
+    if offset == -1 {
+        return Err(Errno::EINVAL);
+    }
     check_length(length)?;
+    check_offset(cx, fd, offset)?;
     linux::descriptor::pwrite(cx.kernel(), fd.to_linux()?, buf.0, length, offset).to_bsd()
 }
 
@@ -77,7 +82,7 @@ pub fn readv<K: Kernel, L>(
     iov: UserPtr<Iovec>,
     count: u32,
 ) -> SysResult<usize> {
-    check_vector(cx, iov, count)?;
+    check_vector(cx, fd, iov, count)?;
     linux::descriptor::readv(cx.kernel(), fd.to_linux()?, iov.address(), count as usize).to_bsd()
 }
 
@@ -88,7 +93,7 @@ pub fn writev<K: Kernel, L>(
     iov: UserPtr<Iovec>,
     count: u32,
 ) -> SysResult<usize> {
-    check_vector(cx, iov, count)?;
+    check_vector(cx, fd, iov, count)?;
     linux::descriptor::writev(cx.kernel(), fd.to_linux()?, iov.address(), count as usize).to_bsd()
 }
 
@@ -101,7 +106,8 @@ pub fn preadv<K: Kernel, L>(
     offset: i64,
 ) -> SysResult<usize> {
     let count = count as u32;
-    check_vector(cx, iov, count)?;
+    check_vector(cx, fd, iov, count)?;
+    check_offset(cx, fd, offset)?;
     linux::descriptor::preadv(cx.kernel(), fd.to_linux()?, iov.address(), count as usize, offset).to_bsd()
 }
 
@@ -114,23 +120,46 @@ pub fn pwritev<K: Kernel, L>(
     offset: i64,
 ) -> SysResult<usize> {
     let count = count as u32;
-    check_vector(cx, iov, count)?;
+    check_vector(cx, fd, iov, count)?;
+    check_offset(cx, fd, offset)?;
     linux::descriptor::pwritev(cx.kernel(), fd.to_linux()?, iov.address(), count as usize, offset).to_bsd()
 }
 
+/// Linux looks at a negative offset before it looks for the descriptor, XNU afterwards; an offset of -1 for `pwrite`
+/// excepted.
+fn check_offset<K: Kernel, L>(cx: &Context<'_, K, L>, fd: Fd, offset: i64) -> SysResult<()> {
+    if offset >= 0 {
+        return Ok(());
+    }
+    // Tells what is not open (EBADF) and what has no offsets (ESPIPE).
+    linux::descriptor::lseek(cx.kernel(), fd.to_linux()?, 0, SEEK_CUR).to_bsd()?;
+    Err(Errno::EINVAL)
+}
+
+/// Linux's `SEEK_CUR`.
+const SEEK_CUR: i32 = 1;
+
 /// The vector's layout is Linux's, so Linux reads it; what XNU refuses and Linux does not is refused here: no piece at
-/// all, and lengths that add up to more than `INT_MAX` (`bsd/kern/kern_subr.c`, `uio_calculateresid_user`).
-fn check_vector<K: Kernel, L>(cx: &Context<'_, K, L>, iov: UserPtr<Iovec>, count: u32) -> SysResult<()> {
+/// all, and, once the descriptor is known to be open, lengths that add up to more than `INT_MAX`
+/// (`bsd/kern/sys_generic.c`, `readv_uio`; `bsd/vfs/vfs_vnops.c`, `vn_read`).
+fn check_vector<K: Kernel, L>(
+    cx: &Context<'_, K, L>,
+    fd: Fd,
+    iov: UserPtr<Iovec>,
+    count: u32,
+) -> SysResult<()> {
     if count == 0 || count > IOV_MAX {
         return Err(Errno::EINVAL);
     }
-    let mut total: u64 = 0;
+    let mut total = Some(0u64);
     for index in 0..u64::from(count) {
         let piece = iov.element(index)?.read(cx.kernel())?;
-        total = total.checked_add(piece.iov_len).ok_or(Errno::EINVAL)?;
-        if total > LENGTH_MAX as u64 {
-            return Err(Errno::EINVAL);
-        }
+        let sum = total.and_then(|total| total.checked_add(piece.iov_len));
+        total = sum.filter(|sum| *sum <= LENGTH_MAX as u64);
+    }
+    if total.is_none() {
+        linux::descriptor::fcntl(cx.kernel(), fd.to_linux()?, F_GETFD, 0).to_bsd()?;
+        return Err(Errno::EINVAL);
     }
     Ok(())
 }
@@ -151,7 +180,7 @@ pub fn lseek<K: Kernel, L>(
     match whence_to_linux(whence) {
         Some(whence) => linux::descriptor::lseek(cx.kernel(), fd, offset, whence).to_bsd(),
         // The descriptor is looked up before the origin.
-        None => match linux::descriptor::lseek(cx.kernel(), fd, 0, 1).to_bsd() {
+        None => match linux::descriptor::lseek(cx.kernel(), fd, 0, SEEK_CUR).to_bsd() {
             Ok(_) => Err(Errno::EINVAL),
             Err(error) => Err(error),
         },

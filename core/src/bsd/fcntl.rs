@@ -78,9 +78,25 @@ fn set_status<K: Kernel>(kernel: &K, file: LinuxFd, wanted: OpenFlags) -> SysRes
     linux::descriptor::fcntl(kernel, file, command::F_SETFL, wanted).to_bsd()
 }
 
+/// The lock as the guest wrote it and as Linux reads it. The descriptor's error comes first.
+fn read_lock<K: Kernel>(
+    kernel: &K,
+    file: LinuxFd,
+    lock: UserPtr<Flock>,
+) -> SysResult<(Flock, xnu_abi::linux::Flock)> {
+    let error = match lock.read(kernel) {
+        Ok(asked) => match flock_to_linux(&asked) {
+            Some(lock) => return Ok((asked, lock)),
+            None => Errno::EINVAL,
+        },
+        Err(fault) => fault.into(),
+    };
+    linux::descriptor::fcntl(kernel, file, command::F_GETFD, 0).to_bsd()?;
+    Err(error)
+}
+
 fn get_lock<K: Kernel>(kernel: &K, file: LinuxFd, command: u32, lock: UserPtr<Flock>) -> SysResult<i32> {
-    let asked = lock.read(kernel)?;
-    let mut found = flock_to_linux(&asked).ok_or(Errno::EINVAL)?;
+    let (asked, mut found) = read_lock(kernel, file, lock)?;
     linux::descriptor::fcntl_struct(kernel, file, command, found.as_mut_bytes()).to_bsd()?;
     let mut answer = flock_to_darwin(&found);
     if LockType::new(answer.l_type) == LockType::F_UNLCK {
@@ -92,7 +108,7 @@ fn get_lock<K: Kernel>(kernel: &K, file: LinuxFd, command: u32, lock: UserPtr<Fl
 }
 
 fn set_lock<K: Kernel>(kernel: &K, file: LinuxFd, command: u32, lock: UserPtr<Flock>) -> SysResult<i32> {
-    let mut wanted = flock_to_linux(&lock.read(kernel)?).ok_or(Errno::EINVAL)?;
+    let (_, mut wanted) = read_lock(kernel, file, lock)?;
     linux::descriptor::fcntl_struct(kernel, file, command, wanted.as_mut_bytes()).to_bsd()
 }
 

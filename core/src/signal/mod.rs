@@ -65,7 +65,8 @@ impl Slot {
     const fn new() -> Slot {
         Slot {
             sequence: AtomicU32::new(0),
-            flags: AtomicU32::new(0),
+            // Until `sigaction` says otherwise calls restart, which it tells (`ps_sigintr` starts empty).
+            flags: AtomicU32::new(SigactionFlags::SA_RESTART.bits()),
             mask: AtomicU32::new(0),
             handler: AtomicU64::new(SIG_DFL),
             trampoline: AtomicU64::new(0),
@@ -271,8 +272,11 @@ pub fn deliver_next<K: Kernel, L>(cx: &mut Context<'_, K, L>) -> Next {
     while let Some(info) = cx.thread.signals.take() {
         let action = cx.process.actions.get(info.signal);
         if action.is_caught() {
-            if action.has(SigactionFlags::SA_RESETHAND) {
-                let reset = Action { handler: SIG_DFL, ..action };
+            let resets = info.signal != Signal::SIGILL && info.signal != Signal::SIGTRAP;
+            if resets && action.has(SigactionFlags::SA_RESETHAND) {
+                let forgotten = SigactionFlags::SA_SIGINFO | SigactionFlags::SA_NODEFER;
+                let flags = action.flags & !forgotten.bits();
+                let reset = Action { handler: SIG_DFL, flags, ..action };
                 cx.process.actions.set(info.signal, reset);
                 install(cx.kernel(), &cx.process.actions, info.signal);
             }

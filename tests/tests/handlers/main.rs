@@ -1,0 +1,20 @@
+//! Every served handler against the mock, as transcripts through the table: a call, an arrow, what the guest gets.
+
+mod descriptor;
+mod device;
+mod expectations;
+mod faults;
+mod fcntl;
+mod frames;
+mod identity;
+mod mach;
+mod machdep;
+mod memory;
+mod metadata;
+mod name;
+mod open;
+mod process;
+mod signal;
+mod support;
+mod sweep;
+mod time;
