@@ -46,7 +46,11 @@ const STEPS: &[Step] = &[
     Step { title: "tests", commands: &["cargo test --locked --workspace --no-fail-fast"], slow: false },
     Step { title: "neither std nor alloc", commands: &["cargo xtask bare --no-panic"], slow: false },
     Step { title: "coverage page", commands: &["cargo xtask coverage --check-page"], slow: false },
-    Step { title: "fuzzing", commands: &["cargo xtask fuzz macho --runs 1000000"], slow: true },
+    Step {
+        title: "fuzzing",
+        commands: &["cargo xtask fuzz macho --runs 1000000", "cargo xtask fuzz calls --runs 20000"],
+        slow: true,
+    },
     Step { title: "measurements", commands: &["cargo xtask bench --check"], slow: true },
     Step { title: "demonstration", commands: &["cargo xtask demo"], slow: true },
 ];
