@@ -254,6 +254,6 @@ mod tests {
         let page = page_text(&families());
         let lines = page.lines().filter(|line| line.starts_with("| bsd |") || line.starts_with("| mach"));
         assert_eq!(lines.count(), 558 + 128 + 7);
-        assert!(page.contains("| bsd | 396 | `read_nocancel` | faithful |"), "{page}");
+        assert!(page.contains("| bsd | 399 | `close_nocancel` | faithful |"), "{page}");
     }
 }

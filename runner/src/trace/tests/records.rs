@@ -59,10 +59,14 @@ fn calls_are_written_as_strace_does() {
         s.bsd(12, &[PATH], Reply::Error(Errno::ENOENT)).split_once(" [").map(|(line, _)| line),
         Some("chdir(\"/etc/passwd\") = -1 ENOENT (no such file or directory)")
     );
-    assert_eq!(s.bsd(3, &[0, PATH + 12, 100], Reply::Value(6, 0)), "read(0, \"hello\\n\", 100) = 6\n");
+    let without_grade = |line: String| line.split(" [").next().map(|line| line.trim_end().to_owned());
     assert_eq!(
-        s.bsd(397, &[1, PATH + 12, 6], Reply::Value(6, 0)),
-        "write_nocancel(1, \"hello\\n\", 6) = 6\n"
+        without_grade(s.bsd(3, &[0, PATH + 12, 100], Reply::Value(6, 0))).as_deref(),
+        Some("read(0, \"hello\\n\", 100) = 6")
+    );
+    assert_eq!(
+        without_grade(s.bsd(397, &[1, PATH + 12, 6], Reply::Value(6, 0))).as_deref(),
+        Some("write_nocancel(1, \"hello\\n\", 6) = 6")
     );
     assert_eq!(s.bsd(42, &[], Reply::Value(3, 4)), "pipe() = 3, 4\n");
 }
