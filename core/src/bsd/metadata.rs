@@ -58,7 +58,16 @@ pub fn fstatat64<K: Kernel, L>(
     if flags.contains(AtFlags::AT_FDONLY) {
         return fstat64(cx, Fd(directory.0), buf);
     }
-    let nofollow = flags.intersects(AtFlags::AT_SYMLINK_NOFOLLOW | AtFlags::AT_SYMLINK_NOFOLLOW_ANY);
+    if flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW_ANY) {
+        let kernel = cx.kernel();
+        let file = Resolved::new(kernel, directory, path)?.open_without_links(kernel)?;
+        let stat = linux::metadata::fstatx(kernel, file).to_bsd();
+        // Ours alone, and only a name: closing it cannot fail in a way that matters.
+        let _ = linux::descriptor::close(kernel, file);
+        buf.write(kernel, &statx_to_stat64(&stat?))?;
+        return Ok(());
+    }
+    let nofollow = flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW);
     stat_path(cx, directory, path, buf, if nofollow { LINUX_NOFOLLOW } else { 0 })
 }
 

@@ -19,6 +19,8 @@ pub fn access<K: Kernel, L>(cx: &mut Context<'_, K, L>, path: UserPath, mode: Ac
 const LINUX_EACCESS: u32 = 0x200;
 /// Linux's `AT_SYMLINK_NOFOLLOW`.
 const LINUX_NOFOLLOW: u32 = 0x100;
+/// Linux's `AT_EMPTY_PATH`: the descriptor itself.
+const LINUX_EMPTY_PATH: u32 = 0x1000;
 
 /// `man 2 faccessat` (`bsd/vfs/vfs_syscalls.c`, `faccessat`, `access1`).
 pub fn faccessat<K: Kernel, L>(
@@ -37,12 +39,21 @@ pub fn faccessat<K: Kernel, L>(
     if flags.contains(AtFlags::AT_EACCESS) {
         linux_flags |= LINUX_EACCESS;
     }
-    if flags.intersects(AtFlags::AT_SYMLINK_NOFOLLOW | AtFlags::AT_SYMLINK_NOFOLLOW_ANY) {
+    if flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW) {
         linux_flags |= LINUX_NOFOLLOW;
     }
     let kernel = cx.kernel();
+    let mode = mode.bits() as i32;
     let at = Resolved::new(kernel, directory, path)?;
-    linux::name::faccessat(kernel, at.directory, at.path(), mode.bits() as i32, linux_flags).to_bsd()
+    if flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW_ANY) {
+        let file = at.open_without_links(kernel)?;
+        let answer =
+            linux::name::faccessat(kernel, file, b"\0", mode, linux_flags | LINUX_EMPTY_PATH).to_bsd();
+        // Ours alone, and only a name: closing it cannot fail in a way that matters.
+        let _ = linux::descriptor::close(kernel, file);
+        return answer;
+    }
+    linux::name::faccessat(kernel, at.directory, at.path(), mode, linux_flags).to_bsd()
 }
 
 /// The extended bits that mean the same as one of Linux's three.

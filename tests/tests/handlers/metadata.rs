@@ -1,6 +1,7 @@
 //! `stat` and its kin.
 
 use crate::support::*;
+use xnu_abi::darwin::Errno;
 use xnu_core::Reply;
 
 #[test]
@@ -37,6 +38,11 @@ fn lstat_looks_at_the_link() {
     assert_eq!(kind("fstatat64", &[cwd, link, buf.get(), 0]), 0o100000);
     assert_eq!(kind("fstatat64", &[cwd, link, buf.get(), AT_SYMLINK_NOFOLLOW.bits().into()]), 0o120000);
     assert_eq!(kind("fstatat64", &[cwd, link, buf.get(), AT_SYMLINK_NOFOLLOW_ANY.bits().into()]), 0o120000);
+    let through = k.place_str("/tmp/dirlink/file").get();
+    let any = AT_SYMLINK_NOFOLLOW_ANY.bits().into();
+    assert_eq!(kind("fstatat64", &[cwd, through, buf.get(), 0]), 0o100000);
+    let looped = k.by_name("fstatat64", &[cwd, through, buf.get(), any]);
+    assert_eq!(looped, Reply::Error(Errno::ELOOP));
     let fifo = k.place_str("/tmp/fifo").get();
     assert_eq!(kind("stat64", &[fifo, buf.get()]), 0o010000);
     assert_eq!(kind("fstat64", &[0, buf.get()]), 0o020000);

@@ -41,6 +41,8 @@ fn faccessat_takes_three_flags() {
     xnu!(k, faccessat(AT_FDCWD, "/tmp/dangling", F_OK, AT_SYMLINK_NOFOLLOW) => 0);
     xnu!(k, faccessat(AT_FDCWD, "/tmp/dangling", F_OK, AT_SYMLINK_NOFOLLOW_ANY) => 0);
     xnu!(k, faccessat(AT_FDCWD, "/tmp/dangling", F_OK, 0) => ENOENT);
+    xnu!(k, faccessat(AT_FDCWD, "/tmp/dirlink/file", F_OK, AT_SYMLINK_NOFOLLOW) => 0);
+    xnu!(k, faccessat(AT_FDCWD, "/tmp/dirlink/file", F_OK, AT_SYMLINK_NOFOLLOW_ANY) => ELOOP);
     for flags in [AT_REMOVEDIR, AT_SYMLINK_FOLLOW, AT_REALDEV, AT_FDONLY] {
         xnu!(k, faccessat(AT_FDCWD, "/tmp/own", F_OK, flags) => EINVAL);
     }
