@@ -40,7 +40,7 @@ pub mod apple {
     pub const EXECUTABLE_KEY: &str = "executable_path=";
     /// Where the page of routines that must not be preempted is.
     pub const PFZ_KEY: &str = "pfz=";
-    /// The stack protector's random word; its lowest byte is zero.
+    /// The stack protector's random word; its second byte is zero.
     pub const GUARD_KEY: &str = "stack_guard=";
     /// Random words for the allocator.
     pub const ENTROPY_KEY: &str = "malloc_entropy=";
