@@ -92,13 +92,15 @@ impl GuestThread {
         }
     }
 
-    /// How much of the vector state there is in the standard format: up to AVX, or all of AVX-512.
+    /// How much of the vector state there is in the standard format, with the processor's components: a frame of Linux's
+    /// has no more, and may end where the signal stack does.
     pub(super) fn vector_length(&self) -> usize {
+        const AVX: u32 = 0b100;
         const AVX_512: u32 = 0b1110_0000;
-        if self.components & AVX_512 != 0 {
-            STANDARD_AVX_512_END
-        } else {
-            VectorState::AVX + VectorState::AVX_LENGTH
+        match self.components {
+            wide if wide & AVX_512 != 0 => STANDARD_AVX_512_END,
+            avx if avx & AVX != 0 => VectorState::AVX + VectorState::AVX_LENGTH,
+            _ => VectorState::AVX,
         }
     }
 
