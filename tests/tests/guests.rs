@@ -203,3 +203,43 @@ fn dynamic_program_without_a_dyld_says_what_is_missing() {
     assert!(finished.stderr.ends_with("name one with --dyld FILE\n"), "{finished:#?}");
     assert_eq!(finished.stderr.lines().count(), 1, "{finished:#?}");
 }
+
+/// `hello` with load commands added behind its own, in the rest of its header page: name, and the length of what comes
+/// before the path in the command.
+fn with_commands(commands: &[(u32, usize)]) -> Vec<u8> {
+    const PATH: &[u8] = b"/no/such/file\0\0\0";
+    let mut file = fs::read(guest("hello")).expect("the guest");
+    let word = |file: &[u8], at: usize| u32::from_le_bytes(file[at..at + 4].try_into().expect("a word"));
+    for (command, before) in commands {
+        let (count, size) = (word(&file, 16), word(&file, 20));
+        let length = before + PATH.len();
+        let mut added = vec![0; length];
+        added[..4].copy_from_slice(&command.to_le_bytes());
+        added[4..8].copy_from_slice(&(length as u32).to_le_bytes());
+        added[8..12].copy_from_slice(&(*before as u32).to_le_bytes());
+        added[*before..].copy_from_slice(PATH);
+        let at = 32 + size as usize;
+        assert!(file[at..at + length].iter().all(|byte| *byte == 0), "room behind the load commands");
+        file[at..at + length].copy_from_slice(&added);
+        file[16..20].copy_from_slice(&(count + 1).to_le_bytes());
+        file[20..24].copy_from_slice(&(size + length as u32).to_le_bytes());
+    }
+    file
+}
+
+/// What Go's linker made until 1.10.
+#[test]
+fn program_that_names_a_dyld_but_needs_no_library_starts_by_itself() {
+    const LC_LOAD_DYLINKER: (u32, usize) = (0xe, 16);
+    const LC_LOAD_DYLIB: (u32, usize) = (0xc, 24);
+    let scratch = Scratch::new().expect("a scratch directory");
+    let path = scratch.path().join("program");
+    fs::write(&path, with_commands(&[LC_LOAD_DYLINKER])).expect("the program");
+    let finished = run([path.as_os_str(), OsStr::new("7")]);
+    assert_eq!((finished.code, finished.stdout.as_str()), (Some(7), "hello from XNU\n"), "{finished:#?}");
+
+    fs::write(&path, with_commands(&[LC_LOAD_DYLINKER, LC_LOAD_DYLIB])).expect("the program");
+    let finished = run([path.as_os_str()]);
+    assert_eq!(finished.code, Some(126), "{finished:#?}");
+    assert!(finished.stderr.contains("/no/such/file, which is not there"), "{finished:#?}");
+}
