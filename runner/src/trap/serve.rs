@@ -26,7 +26,6 @@ pub(super) unsafe extern "sysv64" fn serve(thread: *mut GuestThread) {
     let guest = thread.guest;
     let process = &guest.process;
     thread.all_registers = u8::from(thread.thread.registers.rflags & TRAP_FLAG != 0);
-    let at_call = thread.thread.registers;
     let (class, reply) = match Call::decode(&thread.thread.registers, &process.kernel) {
         Ok(call) => {
             let mut cx = Context { process, thread: &mut thread.thread };
@@ -39,6 +38,9 @@ pub(super) unsafe extern "sysv64" fn serve(thread: *mut GuestThread) {
                     reply
                 }
             };
+            if reply == Reply::Error(Errno::EINTR) && is_restartable(&call) {
+                thread.interrupted = Some(thread.thread.registers);
+            }
             (Some(call.class), reply)
         }
         Err(undecodable) => {
@@ -49,9 +51,6 @@ pub(super) unsafe extern "sysv64" fn serve(thread: *mut GuestThread) {
             (undecodable.class(), reply)
         }
     };
-    if reply == Reply::Error(Errno::EINTR) && is_restartable(class, &at_call) {
-        thread.interrupted = Some(at_call);
-    }
     if reply == Reply::Unchanged {
         thread.all_registers = 1;
     }
@@ -99,8 +98,8 @@ pub(super) unsafe extern "sysv64" fn leave(thread: *mut GuestThread) {
 }
 
 /// Whether XNU makes the call anew after a handler with `SA_RESTART`.
-fn is_restartable(class: Option<Class>, registers: &Registers) -> bool {
-    class == Some(Class::Bsd) && bsd::signal::is_restartable(registers.rax as u32 & 0x00ff_ffff)
+fn is_restartable(call: &Call) -> bool {
+    call.class == Class::Bsd && bsd::signal::is_restartable(call.number)
 }
 
 /// Points an interrupted call back at its instruction, if the signal that comes first wants that.
