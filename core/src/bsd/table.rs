@@ -201,7 +201,7 @@ calls! {
     181 identity setgid(gid: u32) -> i32 => todo(),
     182 identity setegid(egid: u32) -> i32 => todo(),
     183 identity seteuid(euid: u32) -> i32 => todo(),
-    184 signal sigreturn(uctx: UserPtr<Ucontext64>, infostyle: InfoStyle, token: u64) -> Unchanged => partial(signal::sigreturn, "AVX-512 registers are left as the handler had them"),
+    184 signal sigreturn(uctx: UserPtr<Ucontext64>, infostyle: InfoStyle, token: u64) -> Unchanged => partial(signal::sigreturn, "AVX-512 registers are left as the handler had them; the token is not random, and not checked where a program asks for that"),
     185 trace panic_with_data(uuid: UserAddr, addr: UserAddr, len: u32, flags: u32, msg: UserAddr) -> i32 => todo(),
     186 thread thread_selfcounts(kind: u32, buf: UserAddr, size: usize) -> i32 => todo(),
     187 descriptor fdatasync(fd: Fd) -> () => faithful(descriptor::fdatasync),

@@ -189,7 +189,7 @@ pub struct ThreadSignals {
     pub stack: Sigaltstack,
     /// Whether a handler runs on the alternate stack.
     pub on_stack: bool,
-    /// Mixed into the token that a frame carries and `sigreturn` gives back.
+    /// Mixed into the token that a frame carries and `sigreturn` gives back, unchecked; 0 unless somebody sets it.
     pub token: u64,
     pending: u32,
     infos: [Info; 32],
