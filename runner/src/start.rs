@@ -234,10 +234,7 @@ impl Prepared {
             (Some(dyld), Some((_, _, program))) => (dyld.entry, &program.entry),
             _ => (loaded.entry, &self.program.entry),
         };
-        let mut registers = initial(first);
-        registers.rip = entry;
-        registers.rsp = image.rsp;
-        Ok(registers)
+        Ok(Registers { rip: entry, rsp: image.rsp, ..initial(first) })
     }
 }
 
@@ -256,32 +253,11 @@ fn stopped(path: &Path, error: load::Error) -> Stopped {
 
 /// The registers of `LC_UNIXTHREAD`, without those that a program may not set.
 fn initial(entry: &macho::Entry) -> Registers {
-    let macho::Entry::Thread(from) = entry else {
-        return Registers { rflags: RFLAGS_FIXED, ..Registers::default() };
+    let from = match entry {
+        macho::Entry::Thread(registers) => *registers,
+        macho::Entry::Main { .. } => Registers::default(),
     };
-    Registers {
-        rax: from.rax,
-        rbx: from.rbx,
-        rcx: from.rcx,
-        rdx: from.rdx,
-        rdi: from.rdi,
-        rsi: from.rsi,
-        rbp: from.rbp,
-        rsp: 0,
-        r8: from.r8,
-        r9: from.r9,
-        r10: from.r10,
-        r11: from.r11,
-        r12: from.r12,
-        r13: from.r13,
-        r14: from.r14,
-        r15: from.r15,
-        rip: 0,
-        rflags: from.rflags & RFLAGS_USER | RFLAGS_FIXED,
-        cs: 0,
-        fs: 0,
-        gs: 0,
-    }
+    Registers { rflags: from.rflags & RFLAGS_USER | RFLAGS_FIXED, cs: 0, fs: 0, gs: 0, ..from }
 }
 
 /// Opens for reading, without waiting where it is a FIFO.

@@ -125,7 +125,8 @@ impl Program {
 /// Where execution of an image begins.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Entry {
-    /// `LC_UNIXTHREAD`: with these registers. `rip` is inside a readable and executable segment.
+    /// `LC_UNIXTHREAD`: with these registers. An rsp that is not 0 asks for another stack; rflags and the segments are
+    /// as the file has them, not fit to be loaded. `rip` is inside a readable and executable segment.
     Thread(Registers),
     /// `LC_MAIN`: the dynamic linker finds and calls it.
     Main {
