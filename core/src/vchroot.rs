@@ -4,13 +4,13 @@
 //! no guest path reaches Linux as a string.
 
 use crate::convert::errno::ToBsd;
-use crate::convert::fcntl::flags;
 use crate::kernel::Kernel;
 use crate::linux::LinuxFd;
 use crate::linux::descriptor::{OpenHow, openat2};
 use crate::table::{DirFd, Fd, SysResult, UserPath};
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::exec::PATH_MAX;
+use xnu_abi::linux::flags;
 
 /// Bytes of a path with its terminator.
 const CAPACITY: usize = PATH_MAX;
@@ -71,9 +71,9 @@ impl Resolved {
     /// Names the object by a descriptor, with no link on the way (`AT_SYMLINK_NOFOLLOW_ANY`): one before the end is
     /// `ELOOP`, one at the end is the object itself. The caller closes the descriptor.
     pub fn open_without_links<K: Kernel>(&self, kernel: &K) -> SysResult<LinuxFd> {
-        const RESOLVE_NO_SYMLINKS: u64 = 4;
         let flags = flags::O_PATH | flags::O_NOFOLLOW | flags::O_CLOEXEC;
-        let how = OpenHow { flags: u64::from(flags), mode: 0, resolve: RESOLVE_NO_SYMLINKS };
+        let how =
+            OpenHow { flags: u64::from(flags), mode: 0, resolve: u64::from(flags::RESOLVE_NO_SYMLINKS) };
         openat2(kernel, self.directory, self.path(), &how).to_bsd()
     }
 

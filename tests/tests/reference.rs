@@ -335,8 +335,31 @@ fn is_padding(field: &Field) -> bool {
     field.name.starts_with("_pad")
 }
 
-/// Names and numbers of Linux's calls, from the source of the `linux-raw-sys` that this workspace uses.
+#[test]
+fn linux_flags_are_those_of_linux_raw_sys() {
+    let source = linux_raw_sys_source(std::env::consts::ARCH);
+    let theirs: BTreeMap<&str, &str> = source
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub const ")?.strip_suffix(';')?.split_once(": u32 = "))
+        .collect();
+    for (name, value) in linux::flags::ALL {
+        assert_eq!(theirs.get(name), Some(&value.to_string().as_str()), "{name}");
+    }
+    let map_32bit = theirs.get("MAP_32BIT").map_or(0, |value| value.parse().expect("a number"));
+    assert_eq!(linux::flags::MAP_32BIT, map_32bit);
+}
+
+/// Names and numbers of Linux's calls, from that source.
 fn linux_raw_sys_calls(architecture: &str) -> BTreeMap<String, usize> {
+    linux_raw_sys_source(architecture)
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub const __NR_")?.strip_suffix(';')?.split_once(": u32 = "))
+        .map(|(name, number)| (name.to_owned(), number.parse().expect("a number")))
+        .collect()
+}
+
+/// The module `general` of the `linux-raw-sys` that this workspace uses.
+fn linux_raw_sys_source(architecture: &str) -> String {
     let metadata = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version=1", "--offline", "--filter-platform"])
         .arg(format!("{}-unknown-linux-gnu", std::env::consts::ARCH))
@@ -351,11 +374,5 @@ fn linux_raw_sys_calls(architecture: &str) -> BTreeMap<String, usize> {
         .find(|path| path.contains("/linux-raw-sys-"))
         .expect("linux-raw-sys among the packages");
     let source = PathBuf::from(manifest).with_file_name("src").join(architecture).join("general.rs");
-    let source =
-        std::fs::read_to_string(&source).unwrap_or_else(|error| panic!("{}: {error}", source.display()));
-    source
-        .lines()
-        .filter_map(|line| line.strip_prefix("pub const __NR_")?.strip_suffix(';')?.split_once(": u32 = "))
-        .map(|(name, number)| (name.to_owned(), number.parse().expect("a number")))
-        .collect()
+    std::fs::read_to_string(&source).unwrap_or_else(|error| panic!("{}: {error}", source.display()))
 }

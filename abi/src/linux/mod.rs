@@ -1,6 +1,7 @@
 //! Linux's interface, where `linux-raw-sys` lacks it or a name or a byte view is better.
 
 mod errno;
+pub mod flags;
 mod layout;
 mod sysno;
 

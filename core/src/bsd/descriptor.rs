@@ -10,6 +10,7 @@ use crate::user::UserPtr;
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::uio::Iovec;
 use xnu_abi::darwin::unistd::Whence;
+use xnu_abi::linux::flags;
 
 /// As many bytes as one call moves: more is `EINVAL` on XNU, where Linux would move less.
 const LENGTH_MAX: usize = i32::MAX as usize;
@@ -158,7 +159,7 @@ fn check_vector<K: Kernel, L>(
         total = sum.filter(|sum| *sum <= LENGTH_MAX as u64);
     }
     if total.is_none() {
-        linux::descriptor::fcntl(cx.kernel(), fd.to_linux()?, F_GETFD, 0).to_bsd()?;
+        linux::descriptor::fcntl(cx.kernel(), fd.to_linux()?, flags::F_GETFD, 0).to_bsd()?;
         return Err(Errno::EINVAL);
     }
     Ok(())
@@ -193,14 +194,11 @@ pub fn dup<K: Kernel, L>(cx: &mut Context<'_, K, L>, fd: Fd) -> SysResult<Fd> {
     Ok(Fd(copy.0))
 }
 
-/// Linux's `F_GETFD`.
-const F_GETFD: u32 = 1;
-
 /// `man 2 dup2`. Onto itself, an open descriptor is left as it is, with its close-on-exec flag.
 pub fn dup2<K: Kernel, L>(cx: &mut Context<'_, K, L>, from: Fd, to: Fd) -> SysResult<Fd> {
     let (source, target) = (from.to_linux()?, to.to_linux()?);
     if source == target {
-        linux::descriptor::fcntl(cx.kernel(), source, F_GETFD, 0).to_bsd()?;
+        linux::descriptor::fcntl(cx.kernel(), source, flags::F_GETFD, 0).to_bsd()?;
     } else {
         linux::descriptor::dup3(cx.kernel(), source, target, 0).to_bsd()?;
     }

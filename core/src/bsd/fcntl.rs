@@ -10,25 +10,8 @@ use crate::user::{UserAddr, UserPtr};
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::exec::PATH_MAX;
 use xnu_abi::darwin::fcntl::{FcntlCommand, Flock, LockType, OpenFlags};
+use xnu_abi::linux::flags;
 use zerocopy::IntoBytes;
-
-/// Linux's numbers of the commands that are passed on.
-mod command {
-    pub(super) const F_DUPFD: u32 = 0;
-    pub(super) const F_GETFD: u32 = 1;
-    pub(super) const F_SETFD: u32 = 2;
-    pub(super) const F_GETFL: u32 = 3;
-    pub(super) const F_SETFL: u32 = 4;
-    pub(super) const F_GETLK: u32 = 5;
-    pub(super) const F_SETLK: u32 = 6;
-    pub(super) const F_SETLKW: u32 = 7;
-    pub(super) const F_SETOWN: u32 = 8;
-    pub(super) const F_GETOWN: u32 = 9;
-    pub(super) const F_OFD_GETLK: u32 = 36;
-    pub(super) const F_OFD_SETLK: u32 = 37;
-    pub(super) const F_OFD_SETLKW: u32 = 38;
-    pub(super) const F_DUPFD_CLOEXEC: u32 = 1030;
-}
 
 /// `FD_CLOEXEC`, the same on both systems. Darwin's other descriptor flags have no equal.
 const FD_CLOEXEC: i32 = 1;
@@ -46,26 +29,26 @@ pub fn fcntl<K: Kernel, L>(
     let number = i64::from(argument as i32);
     let plain = |command, argument| linux::descriptor::fcntl(kernel, file, command, argument).to_bsd();
     match command {
-        FcntlCommand::F_DUPFD => plain(command::F_DUPFD, number),
-        FcntlCommand::F_DUPFD_CLOEXEC => plain(command::F_DUPFD_CLOEXEC, number),
-        FcntlCommand::F_GETFD => Ok(plain(command::F_GETFD, 0)? & FD_CLOEXEC),
-        FcntlCommand::F_SETFD => plain(command::F_SETFD, number & i64::from(FD_CLOEXEC)),
-        FcntlCommand::F_GETFL => Ok(status_flags_to_darwin(plain(command::F_GETFL, 0)? as u32).bits() as i32),
+        FcntlCommand::F_DUPFD => plain(flags::F_DUPFD, number),
+        FcntlCommand::F_DUPFD_CLOEXEC => plain(flags::F_DUPFD_CLOEXEC, number),
+        FcntlCommand::F_GETFD => Ok(plain(flags::F_GETFD, 0)? & FD_CLOEXEC),
+        FcntlCommand::F_SETFD => plain(flags::F_SETFD, number & i64::from(FD_CLOEXEC)),
+        FcntlCommand::F_GETFL => Ok(status_flags_to_darwin(plain(flags::F_GETFL, 0)? as u32).bits() as i32),
         FcntlCommand::F_SETFL => set_status(kernel, file, OpenFlags::from_bits_retain(argument as u32)),
-        FcntlCommand::F_GETOWN => plain(command::F_GETOWN, 0),
-        FcntlCommand::F_SETOWN => plain(command::F_SETOWN, number),
-        FcntlCommand::F_GETLK => get_lock(kernel, file, command::F_GETLK, UserPtr::new(address)),
-        FcntlCommand::F_SETLK => set_lock(kernel, file, command::F_SETLK, UserPtr::new(address)),
-        FcntlCommand::F_SETLKW => set_lock(kernel, file, command::F_SETLKW, UserPtr::new(address)),
-        FcntlCommand::F_OFD_GETLK => get_lock(kernel, file, command::F_OFD_GETLK, UserPtr::new(address)),
-        FcntlCommand::F_OFD_SETLK => set_lock(kernel, file, command::F_OFD_SETLK, UserPtr::new(address)),
-        FcntlCommand::F_OFD_SETLKW => set_lock(kernel, file, command::F_OFD_SETLKW, UserPtr::new(address)),
+        FcntlCommand::F_GETOWN => plain(flags::F_GETOWN, 0),
+        FcntlCommand::F_SETOWN => plain(flags::F_SETOWN, number),
+        FcntlCommand::F_GETLK => get_lock(kernel, file, flags::F_GETLK, UserPtr::new(address)),
+        FcntlCommand::F_SETLK => set_lock(kernel, file, flags::F_SETLK, UserPtr::new(address)),
+        FcntlCommand::F_SETLKW => set_lock(kernel, file, flags::F_SETLKW, UserPtr::new(address)),
+        FcntlCommand::F_OFD_GETLK => get_lock(kernel, file, flags::F_OFD_GETLK, UserPtr::new(address)),
+        FcntlCommand::F_OFD_SETLK => set_lock(kernel, file, flags::F_OFD_SETLK, UserPtr::new(address)),
+        FcntlCommand::F_OFD_SETLKW => set_lock(kernel, file, flags::F_OFD_SETLKW, UserPtr::new(address)),
         FcntlCommand::F_FULLFSYNC | FcntlCommand::F_BARRIERFSYNC => {
             super::descriptor::fsync(cx, fd).map(|()| 0)
         }
         FcntlCommand::F_GETPATH | FcntlCommand::F_GETPATH_NOFIRMLINK => get_path(kernel, file, address),
         other => {
-            plain(command::F_GETFD, 0)?;
+            plain(flags::F_GETFD, 0)?;
             // A command that XNU has and we do not serve is refused as a file system does that lacks it.
             Err(if other.name().is_some() { Errno::ENOTSUP } else { Errno::EINVAL })
         }
@@ -75,7 +58,7 @@ pub fn fcntl<K: Kernel, L>(
 /// Only status flags change; the access mode and the flags of creation are ignored, on both systems.
 fn set_status<K: Kernel>(kernel: &K, file: LinuxFd, wanted: OpenFlags) -> SysResult<i32> {
     let wanted = i64::from(status_flags_to_linux(wanted));
-    linux::descriptor::fcntl(kernel, file, command::F_SETFL, wanted).to_bsd()
+    linux::descriptor::fcntl(kernel, file, flags::F_SETFL, wanted).to_bsd()
 }
 
 /// The lock as the guest wrote it and as Linux reads it. The descriptor's error comes first.
@@ -91,7 +74,7 @@ fn read_lock<K: Kernel>(
         },
         Err(fault) => fault.into(),
     };
-    linux::descriptor::fcntl(kernel, file, command::F_GETFD, 0).to_bsd()?;
+    linux::descriptor::fcntl(kernel, file, flags::F_GETFD, 0).to_bsd()?;
     Err(error)
 }
 
@@ -117,7 +100,7 @@ fn set_lock<K: Kernel>(kernel: &K, file: LinuxFd, command: u32, lock: UserPtr<Fl
 /// Linux knows it as the target of a link in `/proc`. A file that is gone, or never had a path, is `ENOENT`, as a
 /// vnode without a name is.
 fn get_path<K: Kernel>(kernel: &K, file: LinuxFd, buf: UserAddr) -> SysResult<i32> {
-    linux::descriptor::fcntl(kernel, file, command::F_GETFD, 0).to_bsd()?;
+    linux::descriptor::fcntl(kernel, file, flags::F_GETFD, 0).to_bsd()?;
     let mut link = *b"/proc/self/fd/\0\0\0\0\0\0\0\0\0\0\0";
     let (_, digits) = link.split_at_mut(b"/proc/self/fd/".len());
     write_decimal(file.0, digits);

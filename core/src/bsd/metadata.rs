@@ -11,9 +11,7 @@ use crate::vchroot::Resolved;
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::fcntl::AtFlags;
 use xnu_abi::darwin::stat::Stat64;
-
-/// Linux's `AT_SYMLINK_NOFOLLOW`.
-const LINUX_NOFOLLOW: u32 = 0x100;
+use xnu_abi::linux::flags as at;
 
 /// `man 2 stat`, with 64-bit inode numbers.
 pub fn stat64<K: Kernel, L>(
@@ -30,7 +28,7 @@ pub fn lstat64<K: Kernel, L>(
     path: UserPath,
     buf: UserPtr<Stat64>,
 ) -> SysResult<()> {
-    stat_path(cx, DirFd::CWD, path, buf, LINUX_NOFOLLOW)
+    stat_path(cx, DirFd::CWD, path, buf, at::AT_SYMLINK_NOFOLLOW)
 }
 
 /// `man 2 fstat`, with 64-bit inode numbers.
@@ -68,7 +66,7 @@ pub fn fstatat64<K: Kernel, L>(
         return Ok(());
     }
     let nofollow = flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW);
-    stat_path(cx, directory, path, buf, if nofollow { LINUX_NOFOLLOW } else { 0 })
+    stat_path(cx, directory, path, buf, if nofollow { at::AT_SYMLINK_NOFOLLOW } else { 0 })
 }
 
 fn stat_path<K: Kernel, L>(

@@ -9,18 +9,12 @@ use crate::vchroot::Resolved;
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::fcntl::AtFlags;
 use xnu_abi::darwin::unistd::AccessFlags;
+use xnu_abi::linux::flags as at;
 
 /// `man 2 access`.
 pub fn access<K: Kernel, L>(cx: &mut Context<'_, K, L>, path: UserPath, mode: AccessFlags) -> SysResult<()> {
     faccessat(cx, DirFd::CWD, path, mode, AtFlags::empty())
 }
-
-/// Linux's `AT_EACCESS`.
-const LINUX_EACCESS: u32 = 0x200;
-/// Linux's `AT_SYMLINK_NOFOLLOW`.
-const LINUX_NOFOLLOW: u32 = 0x100;
-/// Linux's `AT_EMPTY_PATH`: the descriptor itself.
-const LINUX_EMPTY_PATH: u32 = 0x1000;
 
 /// `man 2 faccessat` (`bsd/vfs/vfs_syscalls.c`, `faccessat`, `access1`).
 pub fn faccessat<K: Kernel, L>(
@@ -37,10 +31,10 @@ pub fn faccessat<K: Kernel, L>(
     let mode = basic_mode(mode)?;
     let mut linux_flags = 0;
     if flags.contains(AtFlags::AT_EACCESS) {
-        linux_flags |= LINUX_EACCESS;
+        linux_flags |= at::AT_EACCESS;
     }
     if flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW) {
-        linux_flags |= LINUX_NOFOLLOW;
+        linux_flags |= at::AT_SYMLINK_NOFOLLOW;
     }
     let kernel = cx.kernel();
     let mode = mode.bits() as i32;
@@ -48,7 +42,7 @@ pub fn faccessat<K: Kernel, L>(
     if flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW_ANY) {
         let file = at.open_without_links(kernel)?;
         let answer =
-            linux::name::faccessat(kernel, file, b"\0", mode, linux_flags | LINUX_EMPTY_PATH).to_bsd();
+            linux::name::faccessat(kernel, file, b"\0", mode, linux_flags | at::AT_EMPTY_PATH).to_bsd();
         // Ours alone, and only a name: closing it cannot fail in a way that matters.
         let _ = linux::descriptor::close(kernel, file);
         return answer;
@@ -81,9 +75,6 @@ fn basic_mode(mode: AccessFlags) -> SysResult<AccessFlags> {
 /// `_READ_OK` to `_CHOWN_OK` (`bsd/sys/unistd.h`).
 const EXTENDED: u32 = 0x003f_fe00;
 
-/// Linux's `AT_REMOVEDIR`.
-const LINUX_REMOVEDIR: u32 = 0x200;
-
 /// `man 2 unlink`.
 pub fn unlink<K: Kernel, L>(cx: &mut Context<'_, K, L>, path: UserPath) -> SysResult<()> {
     unlinkat(cx, DirFd::CWD, path, AtFlags::empty())
@@ -102,7 +93,7 @@ pub fn unlinkat<K: Kernel, L>(
     if !known.contains(flags) {
         return Err(Errno::EINVAL);
     }
-    let linux_flags = if flags.intersects(removes) { LINUX_REMOVEDIR } else { 0 };
+    let linux_flags = if flags.intersects(removes) { at::AT_REMOVEDIR } else { 0 };
     let kernel = cx.kernel();
     let at = Resolved::new(kernel, directory, path)?;
     match linux::name::unlinkat(kernel, at.directory, at.path(), linux_flags).to_bsd() {

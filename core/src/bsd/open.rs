@@ -1,7 +1,7 @@
 //! `open` and its kin (`bsd/vfs/vfs_syscalls.c`, `open1`; `bsd/vfs/vfs_vnops.c`, `vn_open_auth`).
 
 use crate::convert::errno::{ToBsd, errno};
-use crate::convert::fcntl::{flags, open_flags_to_linux};
+use crate::convert::fcntl::open_flags_to_linux;
 use crate::kernel::Kernel;
 use crate::linux::{self, LinuxFd, descriptor::OpenHow};
 use crate::process::Context;
@@ -10,6 +10,7 @@ use crate::vchroot::Resolved;
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::fcntl::{AccessMode, OpenFlags};
 use xnu_abi::darwin::stat::{FileType, Mode};
+use xnu_abi::linux::flags;
 
 /// `man 2 open`.
 pub fn open<K: Kernel, L>(
@@ -90,10 +91,6 @@ fn opens_existing_directory(wanted: OpenFlags) -> bool {
         && !wanted.intersects(OpenFlags::O_EXCL | OpenFlags::O_TRUNC)
 }
 
-/// Linux's `RESOLVE_NO_SYMLINKS` and `RESOLVE_BENEATH`.
-const RESOLVE_NO_SYMLINKS: u64 = 4;
-const RESOLVE_BENEATH: u64 = 8;
-
 fn open_at<K: Kernel>(
     kernel: &K,
     at: &Resolved,
@@ -103,10 +100,10 @@ fn open_at<K: Kernel>(
 ) -> SysResult<LinuxFd> {
     let mut resolve = 0;
     if wanted.contains(OpenFlags::O_NOFOLLOW_ANY) {
-        resolve |= RESOLVE_NO_SYMLINKS;
+        resolve |= u64::from(flags::RESOLVE_NO_SYMLINKS);
     }
     if wanted.contains(OpenFlags::O_RESOLVE_BENEATH) {
-        resolve |= RESOLVE_BENEATH;
+        resolve |= u64::from(flags::RESOLVE_BENEATH);
     }
     if resolve == 0 {
         return linux::descriptor::openat(kernel, at.directory, at.path(), linux_flags, mode).to_bsd();
@@ -126,28 +123,20 @@ fn is_socket<K: Kernel>(kernel: &K, at: &Resolved) -> bool {
         .is_ok_and(|stat| Mode::from_bits_retain(stat.stx_mode).file_type() == FileType::S_IFSOCK)
 }
 
-/// Linux's `F_SETFL` and `F_GETFL`.
-const F_GETFL: u32 = 3;
-const F_SETFL: u32 = 4;
-/// Linux's `LOCK_SH`, `LOCK_EX` and `LOCK_NB`.
-const LOCK_SH: u32 = 1;
-const LOCK_EX: u32 = 2;
-const LOCK_NB: u32 = 4;
-
 /// What XNU's `open` does and Linux's leaves to further calls: locks, and signals for input.
 fn after_open<K: Kernel>(kernel: &K, fd: LinuxFd, wanted: OpenFlags) -> SysResult<()> {
     if wanted.intersects(OpenFlags::O_SHLOCK | OpenFlags::O_EXLOCK) {
         let exclusive = wanted.contains(OpenFlags::O_EXLOCK);
-        let mut operation = if exclusive { LOCK_EX } else { LOCK_SH };
+        let mut operation = if exclusive { flags::LOCK_EX } else { flags::LOCK_SH };
         if wanted.contains(OpenFlags::O_NONBLOCK) {
-            operation |= LOCK_NB;
+            operation |= flags::LOCK_NB;
         }
         linux::descriptor::flock(kernel, fd, operation).to_bsd()?;
     }
     if wanted.contains(OpenFlags::O_ASYNC) {
-        let status = linux::descriptor::fcntl(kernel, fd, F_GETFL, 0).to_bsd()?;
-        let status = i64::from(status) | i64::from(flags::O_ASYNC);
-        linux::descriptor::fcntl(kernel, fd, F_SETFL, status).to_bsd()?;
+        let status = linux::descriptor::fcntl(kernel, fd, flags::F_GETFL, 0).to_bsd()?;
+        let status = i64::from(status) | i64::from(flags::FASYNC);
+        linux::descriptor::fcntl(kernel, fd, flags::F_SETFL, status).to_bsd()?;
     }
     Ok(())
 }

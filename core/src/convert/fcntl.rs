@@ -2,34 +2,7 @@
 
 use xnu_abi::darwin::fcntl::{self, AccessMode, LockType, OpenFlags};
 use xnu_abi::darwin::unistd::Whence;
-use xnu_abi::linux;
-
-/// Linux's flags of `open` and of `F_GETFL`, the same numbers on x86-64 and arm64 but for those below.
-pub mod flags {
-    #![allow(missing_docs)]
-    pub const O_WRONLY: u32 = 1;
-    pub const O_RDWR: u32 = 2;
-    pub const O_ACCMODE: u32 = 3;
-    pub const O_CREAT: u32 = 0o100;
-    pub const O_EXCL: u32 = 0o200;
-    pub const O_NOCTTY: u32 = 0o400;
-    pub const O_TRUNC: u32 = 0o1000;
-    pub const O_APPEND: u32 = 0o2000;
-    pub const O_NONBLOCK: u32 = 0o4000;
-    pub const O_DSYNC: u32 = 0o10000;
-    pub const O_ASYNC: u32 = 0o20000;
-    #[cfg(target_arch = "x86_64")]
-    pub const O_DIRECTORY: u32 = 0o200000;
-    #[cfg(target_arch = "aarch64")]
-    pub const O_DIRECTORY: u32 = 0o40000;
-    #[cfg(target_arch = "x86_64")]
-    pub const O_NOFOLLOW: u32 = 0o400000;
-    #[cfg(target_arch = "aarch64")]
-    pub const O_NOFOLLOW: u32 = 0o100000;
-    pub const O_CLOEXEC: u32 = 0o2000000;
-    pub const O_SYNC: u32 = 0o4010000;
-    pub const O_PATH: u32 = 0o10000000;
-}
+use xnu_abi::linux::{self, flags};
 
 const SAME_MEANING: &[(OpenFlags, u32)] = &[
     (OpenFlags::O_NONBLOCK, flags::O_NONBLOCK),
@@ -68,7 +41,7 @@ pub fn open_flags_to_linux(from: OpenFlags) -> u32 {
 pub fn status_flags_to_linux(from: OpenFlags) -> u32 {
     let mut to = open_flags_to_linux(from) & (flags::O_NONBLOCK | flags::O_APPEND);
     if from.contains(OpenFlags::O_ASYNC) {
-        to |= flags::O_ASYNC;
+        to |= flags::FASYNC;
     }
     to
 }
@@ -83,7 +56,7 @@ pub fn status_flags_to_darwin(from: u32) -> OpenFlags {
     let mut to = OpenFlags::empty().with_access_mode(mode);
     to.set(OpenFlags::O_NONBLOCK, from & flags::O_NONBLOCK != 0);
     to.set(OpenFlags::O_APPEND, from & flags::O_APPEND != 0);
-    to.set(OpenFlags::O_ASYNC, from & flags::O_ASYNC != 0);
+    to.set(OpenFlags::O_ASYNC, from & flags::FASYNC != 0);
     to.set(OpenFlags::O_SYNC, from & flags::O_SYNC == flags::O_SYNC);
     to.set(OpenFlags::O_DSYNC, from & flags::O_SYNC == flags::O_DSYNC);
     to

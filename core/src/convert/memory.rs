@@ -1,17 +1,7 @@
 //! Protections, mapping flags and advice.
 
 use xnu_abi::darwin::mman::{Advice, MapFlags, Prot};
-
-/// Linux's mapping flags, the same on x86-64 and arm64; `MAP_32BIT` is x86-64's alone.
-pub mod flags {
-    #![allow(missing_docs)]
-    pub const MAP_SHARED: u32 = 1;
-    pub const MAP_PRIVATE: u32 = 2;
-    pub const MAP_FIXED: u32 = 0x10;
-    pub const MAP_ANONYMOUS: u32 = 0x20;
-    pub const MAP_32BIT: u32 = 0x40;
-    pub const MAP_NORESERVE: u32 = 0x4000;
-}
+use xnu_abi::linux::flags;
 
 /// Protections have the same bits. Writing or executing implies reading (`bsd/kern/kern_mman.c`, `mmap`); bits that
 /// are no protection are dropped there too.
@@ -34,13 +24,11 @@ pub fn map_flags_to_linux(from: MapFlags) -> u32 {
         (MapFlags::MAP_FIXED, flags::MAP_FIXED),
         (MapFlags::MAP_ANON, flags::MAP_ANONYMOUS),
         (MapFlags::MAP_NORESERVE, flags::MAP_NORESERVE),
+        (MapFlags::MAP_32BIT, flags::MAP_32BIT),
     ] {
         if from.contains(darwin) {
             to |= linux;
         }
-    }
-    if cfg!(target_arch = "x86_64") && from.contains(MapFlags::MAP_32BIT) {
-        to |= flags::MAP_32BIT;
     }
     to
 }

@@ -2,7 +2,7 @@
 
 use super::{LinuxFd, LinuxResult, call, unit};
 use crate::kernel::{Arg, Kernel};
-use xnu_abi::linux::{STATX_BASIC_STATS, STATX_BTIME, Statx, Sysno};
+use xnu_abi::linux::{STATX_BASIC_STATS, STATX_BTIME, Statx, Sysno, flags};
 use zerocopy::{FromZeros, IntoBytes};
 
 /// `man 2 statx`. `path` ends with a NUL; the basic fields and the birth time are asked for.
@@ -22,6 +22,5 @@ pub fn statx<K: Kernel>(kernel: &K, directory: LinuxFd, path: &[u8], flags: u32)
 
 /// `man 2 statx` of an open file.
 pub fn fstatx<K: Kernel>(kernel: &K, file: LinuxFd) -> LinuxResult<Statx> {
-    const AT_EMPTY_PATH: u32 = 0x1000;
-    statx(kernel, file, b"\0", AT_EMPTY_PATH)
+    statx(kernel, file, b"\0", flags::AT_EMPTY_PATH)
 }

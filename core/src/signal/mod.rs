@@ -13,7 +13,7 @@ use crate::process::{Context, Thread};
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use xnu_abi::darwin::signal::{SigactionFlags, Sigaltstack, Signal};
 
-use xnu_abi::linux::KernelSigaction;
+use xnu_abi::linux::{KernelSigaction, flags};
 
 pub use frame::{deliver, sigreturn};
 
@@ -306,12 +306,6 @@ pub fn force(thread: &mut Thread, actions: &Actions, info: Info) -> Next {
 /// Signals that the runner must always get from Linux: faults of user copies, faults of the guest, trapped calls.
 pub const KEPT: u32 = 1 << 9 | 1 << 10 | 1 << 11;
 
-const LINUX_SA_NOCLDSTOP: u64 = 1;
-const LINUX_SA_NOCLDWAIT: u64 = 2;
-const LINUX_SA_SIGINFO: u64 = 4;
-const LINUX_SA_RESTORER: u64 = 0x0400_0000;
-const LINUX_SA_ONSTACK: u64 = 0x0800_0000;
-
 /// Signals that Darwin ignores by default, and that end the process by Linux's default for their numbers.
 pub const DEFAULTS_DIFFER: [Signal; 2] = [Signal::SIGIO, Signal::SIGINFO];
 
@@ -324,19 +318,19 @@ pub fn install<K: Kernel>(kernel: &K, actions: &Actions, signal: Signal) {
     }
     let action = actions.get(signal);
     let (handler, restorer) = actions.host();
-    let mut flags = LINUX_SA_SIGINFO | LINUX_SA_ONSTACK | LINUX_SA_RESTORER;
+    let mut linux_flags = flags::SA_SIGINFO | flags::SA_ONSTACK | flags::SA_RESTORER;
     if action.has(SigactionFlags::SA_NOCLDSTOP) {
-        flags |= LINUX_SA_NOCLDSTOP;
+        linux_flags |= flags::SA_NOCLDSTOP;
     }
     if action.has(SigactionFlags::SA_NOCLDWAIT) {
-        flags |= LINUX_SA_NOCLDWAIT;
+        linux_flags |= flags::SA_NOCLDWAIT;
     }
     let handler = match action.handler {
         SIG_DFL if DEFAULTS_DIFFER.contains(&signal) => SIG_IGN,
         SIG_DFL | SIG_IGN => action.handler,
         _ => handler,
     };
-    let action = KernelSigaction { handler, flags, restorer, mask: u64::MAX };
+    let action = KernelSigaction { handler, flags: u64::from(linux_flags), restorer, mask: u64::MAX };
     // Linux refuses SIGKILL and SIGSTOP alone, and the caller has refused those.
     let _ = rt_sigaction(kernel, number, &action);
 }

@@ -1,0 +1,73 @@
+//! Flags and commands of Linux's calls that the core makes (`include/uapi/linux/fcntl.h`, `mman.h`, `signal.h`,
+//! `openat2.h`), the same on x86-64 and arm64 but for the last ones. Checked against `linux-raw-sys` by
+//! `tests/tests/reference.rs`.
+
+macro_rules! flags {
+    ($($name:ident = $value:literal,)*) => {
+        $(#[allow(missing_docs)] pub const $name: u32 = $value;)*
+
+        /// Every name with its value.
+        pub const ALL: &[(&str, u32)] = &[
+            $((stringify!($name), $name),)*
+            ("O_DIRECTORY", O_DIRECTORY),
+            ("O_NOFOLLOW", O_NOFOLLOW),
+        ];
+    };
+}
+
+flags! {
+    O_WRONLY = 1,
+    O_RDWR = 2,
+    O_ACCMODE = 3,
+    O_CREAT = 0o100,
+    O_EXCL = 0o200,
+    O_NOCTTY = 0o400,
+    O_TRUNC = 0o1000,
+    O_APPEND = 0o2000,
+    O_NONBLOCK = 0o4000,
+    O_DSYNC = 0o10000,
+    FASYNC = 0o20000,
+    O_CLOEXEC = 0o2000000,
+    O_SYNC = 0o4010000,
+    O_PATH = 0o10000000,
+    RESOLVE_NO_SYMLINKS = 4,
+    RESOLVE_BENEATH = 8,
+    AT_SYMLINK_NOFOLLOW = 0x100,
+    AT_EACCESS = 0x200,
+    AT_REMOVEDIR = 0x200,
+    AT_EMPTY_PATH = 0x1000,
+    F_DUPFD = 0,
+    F_GETFD = 1,
+    F_SETFD = 2,
+    F_GETFL = 3,
+    F_SETFL = 4,
+    F_GETLK = 5,
+    F_SETLK = 6,
+    F_SETLKW = 7,
+    F_SETOWN = 8,
+    F_GETOWN = 9,
+    F_OFD_GETLK = 36,
+    F_OFD_SETLK = 37,
+    F_OFD_SETLKW = 38,
+    F_DUPFD_CLOEXEC = 1030,
+    LOCK_SH = 1,
+    LOCK_EX = 2,
+    LOCK_NB = 4,
+    MAP_SHARED = 1,
+    MAP_PRIVATE = 2,
+    MAP_FIXED = 0x10,
+    MAP_ANONYMOUS = 0x20,
+    MAP_NORESERVE = 0x4000,
+    SA_NOCLDSTOP = 1,
+    SA_NOCLDWAIT = 2,
+    SA_SIGINFO = 4,
+    SA_RESTORER = 0x0400_0000,
+    SA_ONSTACK = 0x0800_0000,
+}
+
+/// x86-64 alone has it; elsewhere it is no flag at all.
+pub const MAP_32BIT: u32 = if cfg!(target_arch = "x86_64") { 0x40 } else { 0 };
+#[allow(missing_docs)]
+pub const O_DIRECTORY: u32 = if cfg!(target_arch = "x86_64") { 0o200000 } else { 0o40000 };
+#[allow(missing_docs)]
+pub const O_NOFOLLOW: u32 = if cfg!(target_arch = "x86_64") { 0o400000 } else { 0o100000 };
