@@ -100,4 +100,9 @@ impl Lkm for Device {
         // The upper half of an ioctl's result is unspecified here.
         Ok(result as i32 as isize)
     }
+
+    /// The module gives the child a task of its own at its first call, whatever call that is.
+    fn forked(&self) {
+        let _ = self.call_raw(Trap::GetApiVersion, TrapArg::None);
+    }
 }

@@ -12,6 +12,7 @@
 )]
 
 mod device;
+mod instruction;
 mod names;
 mod raw;
 mod user;

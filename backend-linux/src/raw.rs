@@ -5,6 +5,7 @@
 //! go to Linux unfollowed. What the call does to the process is the caller's promise (see [`Kernel::syscall`]).
 #![allow(unsafe_code)]
 
+use crate::instruction::{syscall0, syscall1, syscall2, syscall3, syscall4, syscall5, syscall6};
 use crate::user;
 use core::sync::atomic::{AtomicBool, Ordering};
 use xnu_abi::linux::{Errno, Sysno};
@@ -44,7 +45,6 @@ fn word(argument: &mut Arg<'_>) -> usize {
 impl Kernel for Linux {
     #[inline(always)]
     unsafe fn syscall(&self, nr: Sysno, args: &mut [Arg<'_>]) -> Result<usize, Errno> {
-        use sc::platform::{syscall0, syscall1, syscall2, syscall3, syscall4, syscall5, syscall6};
         let nr = nr.number();
         // SAFETY: the caller's promise: these are the arguments of call `nr`, and what it does is wanted.
         let result = unsafe {

@@ -11,16 +11,46 @@ use crate::Linux;
 use xnu_abi::linux::Sysno;
 use xnu_core::{Arg, Fault, Kernel, UserAddr};
 
+// Names and sections as the object format wants them. A Mach-O linker may move apart what two global labels begin;
+// alternative entries stay with what is before them.
+#[cfg(all(target_arch = "x86_64", target_vendor = "apple"))]
+macro_rules! object {
+    (begin) => {
+        ".text"
+    };
+    (label $name:literal) => {
+        concat!(".globl _", $name, "\n_", $name, ":")
+    };
+    (entry $name:literal) => {
+        concat!(".globl _", $name, "\n.alt_entry _", $name, "\n_", $name, ":")
+    };
+    (end) => {
+        ""
+    };
+}
+#[cfg(all(target_arch = "x86_64", not(target_vendor = "apple")))]
+macro_rules! object {
+    (begin) => {
+        ".pushsection .text.xnu_user_copy,\"ax\",@progbits"
+    };
+    (label $name:literal) => {
+        concat!(".globl ", $name, "\n", $name, ":")
+    };
+    (entry $name:literal) => {
+        object!(label $name)
+    };
+    (end) => {
+        ".popsection"
+    };
+}
+
 #[cfg(target_arch = "x86_64")]
 core::arch::global_asm!(
-    ".pushsection .text.xnu_user_copy,\"ax\",@progbits",
-    ".globl xnu_user_copy",
-    ".globl xnu_user_copy_end",
-    ".globl xnu_user_copy_fault",
+    object!(begin),
     ".p2align 5",
     // rdi = to, rsi = from, rdx = length; answers 0, or 1 after a fault. Overlapping moves of 16 and 8 bytes up to
     // 32, moves of 32 at a time up to 512, then the string instruction, which is fastest from there.
-    "xnu_user_copy:",
+    object!(label "xnu_user_copy"),
     "cmp rdx, 16",
     "jb 3f",
     "cmp rdx, 32",
@@ -70,11 +100,11 @@ core::arch::global_asm!(
     "rep movsb",
     "xor eax, eax",
     "ret",
-    "xnu_user_copy_end:",
-    "xnu_user_copy_fault:",
+    object!(entry "xnu_user_copy_end"),
+    object!(entry "xnu_user_copy_fault"),
     "mov eax, 1",
     "ret",
-    ".popsection",
+    object!(end),
 );
 
 #[cfg(target_arch = "x86_64")]

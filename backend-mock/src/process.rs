@@ -60,6 +60,10 @@ pub(crate) struct Process {
     pub(crate) killed: Option<i32>,
     pub(crate) fs_base: u64,
     pub(crate) gs_base: u64,
+    /// Whether the next fork goes on as its child.
+    pub(crate) forks_into_child: bool,
+    /// The number of the youngest child, or our own.
+    youngest: i32,
 }
 
 impl Process {
@@ -84,6 +88,8 @@ impl Process {
             killed: None,
             fs_base: 0,
             gs_base: 0,
+            forks_into_child: false,
+            youngest: 1000,
         }
     }
 
@@ -113,6 +119,22 @@ impl State {
             Sysno::Getgid => process.credentials.gid as usize,
             _ => process.credentials.egid as usize,
         })
+    }
+
+    /// A fork. There is one process: what goes on is the parent, whose child is never heard of again, or the child
+    /// itself.
+    pub(crate) fn clone(&mut self, a: &mut Args<'_, '_>) -> Answer {
+        const SIGCHLD: u64 = 17;
+        if a.num(0) != SIGCHLD {
+            return Err(Errno::EINVAL);
+        }
+        let process = &mut self.process;
+        process.youngest += 1;
+        if process.forks_into_child {
+            (process.ppid, process.pid) = (process.pid, process.youngest);
+            return Ok(0);
+        }
+        Ok(process.youngest as usize)
     }
 
     pub(crate) fn session(&mut self, a: &mut Args<'_, '_>) -> Answer {

@@ -101,6 +101,11 @@ impl Mock {
         self.as_root(|state| state.lookup(AT_FDCWD, path.as_bytes(), false, false).is_ok())
     }
 
+    /// From now on a fork goes on as the child; else as the parent.
+    pub fn fork_into_child(&self) {
+        self.state().process.forks_into_child = true;
+    }
+
     /// Makes the process see only what lies below a directory, as `chroot` and `chdir` do.
     pub fn set_root(&self, path: &str) {
         self.as_root(|state| {

@@ -85,6 +85,7 @@ pub(crate) fn signature(nr: Sysno) -> Option<(usize, &'static [Kind])> {
         S::Munmap => (2, &[Addr, Num]),
         S::Mprotect | S::Madvise | S::Msync => (3, &[Addr, Num, Num]),
         S::Mremap => (4, &[Addr, Num, Num, Num, Addr]),
+        S::Clone => (5, &[Num, Addr, Opaque, Opaque, Num]),
         S::Mincore => (3, &[Addr, Num, Out(Any)]),
         S::Getgroups => (2, &[Num, Out(Each(0, 4))]),
         S::Getresuid | S::Getresgid => (3, &[Out(Is(4)), Out(Is(4)), Out(Is(4))]),

@@ -123,6 +123,7 @@ impl State {
             S::Msync => self.msync(a),
             S::Mincore => self.mincore(a),
             S::Getpid | S::Getppid | S::Gettid | S::Getuid | S::Geteuid | S::Getgid | S::Getegid => self.identity(a),
+            S::Clone => self.clone(a),
             S::Getpgid | S::Getsid | S::Setsid | S::Setpgid => self.session(a),
             S::Getgroups => self.getgroups(a),
             S::Getresuid | S::Getresgid => self.getresid(a),

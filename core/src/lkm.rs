@@ -36,10 +36,17 @@ pub trait Lkm {
     fn call(&self, trap: Trap, arg: TrapArg<'_>) -> SysResult<isize> {
         self.call_raw(trap, arg).to_bsd()
     }
+
+    /// Said once in each child of a `fork`, before anything else: what belongs to the parent's task is not ours.
+    fn forked(&self) {}
 }
 
 impl<T: Lkm + ?Sized> Lkm for &T {
     fn call_raw(&self, trap: Trap, arg: TrapArg<'_>) -> Result<isize, Errno> {
         (**self).call_raw(trap, arg)
+    }
+
+    fn forked(&self) {
+        (**self).forked();
     }
 }

@@ -31,7 +31,7 @@ impl<K: Kernel, L: Lkm> Process<K, L> {
 #[derive(Clone, Debug, Default)]
 pub struct Thread {
     /// The registers at the call being served. Handlers that set registers themselves (`sigreturn`) write here and
-    /// answer [`crate::table::Unchanged`]. All zero where the core is linked in.
+    /// answer [`crate::table::Unchanged`].
     pub registers: Registers,
     /// The vector and floating-point registers at that call.
     pub vectors: VectorState,
@@ -43,8 +43,9 @@ pub struct Thread {
 pub struct Context<'a, K, L> {
     /// The process.
     pub process: &'a Process<K, L>,
-    /// The calling thread.
-    pub thread: &'a mut Thread,
+    /// The calling thread; `None` where the core is linked in. What is kept in [`Thread::signals`] is Linux's to keep
+    /// then, as the thread's mask and alternate stack are Linux's own.
+    pub thread: Option<&'a mut Thread>,
 }
 
 impl<'a, K, L> Context<'a, K, L> {

@@ -212,7 +212,7 @@ pub fn run(bytes: &mut dyn Iterator<Item = u8>, limit: usize) -> usize {
         }
         let call = Call { class, number, words };
         let before = guest.process.kernel.descriptors().into_iter().collect();
-        let mut cx = Context { process: &guest.process, thread: &mut guest.thread };
+        let mut cx = Context { process: &guest.process, thread: Some(&mut guest.thread) };
         let reply = call.dispatch(&mut cx);
         guest.check(&call, reply, &before);
         // What was mapped is worth passing too.

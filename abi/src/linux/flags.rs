@@ -63,6 +63,8 @@ flags! {
     SA_SIGINFO = 4,
     SA_RESTORER = 0x0400_0000,
     SA_ONSTACK = 0x0800_0000,
+    SS_ONSTACK = 1,
+    SS_DISABLE = 2,
 }
 
 /// x86-64 alone has it; elsewhere it is no flag at all.

@@ -72,6 +72,17 @@ pub struct KernelSigaction {
     pub mask: u64,
 }
 
+/// `stack_t`: an alternate stack for signals.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+#[allow(missing_docs)]
+pub struct SignalStack {
+    pub ss_sp: u64,
+    pub ss_flags: u32,
+    pub padding: u32,
+    pub ss_size: u64,
+}
+
 /// `struct timespec`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]

@@ -4,16 +4,37 @@ use crate::convert::errno::ToBsd;
 use crate::convert::resource::{limit_to_darwin, limit_to_linux, resource_to_linux};
 use crate::kernel::Kernel;
 use crate::linux;
+use crate::lkm::{Lkm, TrapArg};
 use crate::process::Context;
 use crate::table::{SysResult, Unchanged};
 use crate::user::UserPtr;
 use xnu_abi::darwin::Errno;
+use xnu_abi::lkm::Trap;
 use xnu_abi::darwin::resource::{_RLIMIT_POSIX_FLAG, Rlimit, RlimitResource};
 
 /// `man 2 _exit`. The status of the whole process; Linux passes its lowest eight bits to the parent.
 pub fn exit<K: Kernel, L>(cx: &mut Context<'_, K, L>, status: i32) -> SysResult<Unchanged> {
     linux::process::exit_group(cx.kernel(), status);
     Ok(Unchanged)
+}
+
+/// `man 2 fork`. The second word is 1 in the child, where the first is the child's own number
+/// (`osfmk/i386/bsd_i386.c`, `thread_set_child`).
+///
+/// Differs from XNU where the core is linked in: the first word is 0 in the child, so that a caller may look at
+/// either. With a server of tasks the child is a task of its own before either side goes on.
+pub fn fork<K: Kernel, L: Lkm>(cx: &mut Context<'_, K, L>) -> SysResult<(i32, i32)> {
+    let child = linux::process::fork(cx.kernel()).to_bsd()?;
+    if child != 0 {
+        // Where nobody keeps tasks there is nothing to wait for.
+        let _ = cx.lkm().call_raw(Trap::ForkWaitForChild, TrapArg::None);
+        return Ok((child, 0));
+    }
+    cx.lkm().forked();
+    match cx.thread {
+        Some(_) => Ok((linux::process::getpid(cx.kernel()).to_bsd()?, 1)),
+        None => Ok((0, 1)),
+    }
 }
 
 /// `man 2 getpid`.

@@ -13,6 +13,7 @@ use xnu_abi::darwin::signal::{
     InfoStyle, SA_USERSPACE_MASK, Sigaction, SigactionFlags, SigactionIn, Sigaltstack, Signal,
     SigprocmaskHow, Ucontext64,
 };
+use xnu_abi::linux::{SignalStack, flags};
 
 /// `man 2 sigaction`. The old action is written before the new one is set, so a bad address leaves it unset.
 pub fn sigaction<K: Kernel, L>(
@@ -66,7 +67,7 @@ pub fn sigprocmask<K: Kernel, L>(
     new: UserPtr<u32>,
     old: UserPtr<u32>,
 ) -> SysResult<()> {
-    let before = cx.thread.signals.mask;
+    let before = mask(cx)?;
     if !new.is_null() {
         let given = new.read(cx.kernel())?;
         let mask = match how {
@@ -83,18 +84,32 @@ pub fn sigprocmask<K: Kernel, L>(
     Ok(())
 }
 
+fn mask<K: Kernel, L>(cx: &Context<'_, K, L>) -> SysResult<u32> {
+    match &cx.thread {
+        Some(thread) => Ok(thread.signals.mask),
+        None => Ok(mask_to_darwin(linux::signal::mask(cx.kernel()).to_bsd()?)),
+    }
+}
+
 /// Sets the thread's mask, here and in Linux, where the signals that the runner needs stay open.
 fn set_mask<K: Kernel, L>(cx: &mut Context<'_, K, L>, mask: u32) -> SysResult<()> {
-    linux::signal::set_mask(cx.kernel(), mask_to_linux(mask & !KEPT)).to_bsd()?;
-    cx.thread.signals.mask = mask;
-    Ok(())
+    let kernel = cx.kernel();
+    match &mut cx.thread {
+        Some(thread) => {
+            linux::signal::set_mask(kernel, mask_to_linux(mask & !KEPT)).to_bsd()?;
+            thread.signals.mask = mask;
+            Ok(())
+        }
+        None => linux::signal::set_mask(kernel, mask_to_linux(mask)).to_bsd(),
+    }
 }
 
 /// `man 2 sigpending`. As on XNU, a bad address is not an error.
 pub fn sigpending<K: Kernel, L>(cx: &mut Context<'_, K, L>, set: UserPtr<u32>) -> SysResult<()> {
     let waiting = mask_to_darwin(linux::signal::pending(cx.kernel()).to_bsd()?);
     if !set.is_null() {
-        let _ = set.write(cx.kernel(), &(waiting | cx.thread.signals.pending()));
+        let noted = cx.thread.as_ref().map_or(0, |thread| thread.signals.pending());
+        let _ = set.write(cx.kernel(), &(waiting | noted));
     }
     Ok(())
 }
@@ -109,10 +124,10 @@ pub fn sigaltstack<K: Kernel, L>(
     old: UserPtr<Sigaltstack>,
 ) -> SysResult<()> {
     let kernel = cx.kernel();
-    let signals = &mut cx.thread.signals;
+    let (stack, on_stack) = alternate_stack(cx)?;
     if !old.is_null() {
-        let mut answer = signals.stack;
-        answer.ss_flags |= i32::from(signals.on_stack);
+        let mut answer = stack;
+        answer.ss_flags |= i32::from(on_stack);
         old.write(kernel, &answer)?;
     }
     if new.is_null() {
@@ -123,19 +138,40 @@ pub fn sigaltstack<K: Kernel, L>(
         return Err(Errno::EINVAL);
     }
     if wanted.ss_flags & SS_DISABLE != 0 {
-        if signals.on_stack {
+        if on_stack {
             return Err(Errno::EINVAL);
         }
-        signals.stack.ss_flags = SS_DISABLE;
-        return Ok(());
+        return set_alternate_stack(cx, Sigaltstack { ss_flags: SS_DISABLE, ..stack });
     }
-    if signals.on_stack {
+    if on_stack {
         return Err(Errno::EPERM);
     }
     if wanted.ss_size < STACK_SIZE_MIN {
         return Err(Errno::ENOMEM);
     }
-    signals.stack = Sigaltstack { _pad: 0, ..wanted };
+    set_alternate_stack(cx, Sigaltstack { _pad: 0, ..wanted })
+}
+
+/// The alternate stack of the thread, and whether it runs there.
+fn alternate_stack<K: Kernel, L>(cx: &Context<'_, K, L>) -> SysResult<(Sigaltstack, bool)> {
+    if let Some(thread) = &cx.thread {
+        return Ok((thread.signals.stack, thread.signals.on_stack));
+    }
+    let found = linux::signal::sigaltstack(cx.kernel(), None).to_bsd()?;
+    let is_disabled = found.ss_flags & flags::SS_DISABLE != 0;
+    let ss_flags = if is_disabled { SS_DISABLE } else { 0 };
+    let stack = Sigaltstack { ss_sp: found.ss_sp, ss_size: found.ss_size, ss_flags, _pad: 0 };
+    Ok((stack, found.ss_flags & flags::SS_ONSTACK != 0))
+}
+
+fn set_alternate_stack<K: Kernel, L>(cx: &mut Context<'_, K, L>, stack: Sigaltstack) -> SysResult<()> {
+    if let Some(thread) = &mut cx.thread {
+        thread.signals.stack = stack;
+        return Ok(());
+    }
+    let ss_flags = if stack.ss_flags & SS_DISABLE != 0 { flags::SS_DISABLE } else { 0 };
+    let wanted = SignalStack { ss_sp: stack.ss_sp, ss_flags, padding: 0, ss_size: stack.ss_size };
+    linux::signal::sigaltstack(cx.kernel(), Some(&wanted)).to_bsd()?;
     Ok(())
 }
 
@@ -148,8 +184,10 @@ pub fn sigreturn<K: Kernel, L>(
     _token: u64,
 ) -> SysResult<Unchanged> {
     let kernel = cx.kernel();
-    signal::sigreturn(kernel, cx.thread, ucontext, style)?;
-    let mask = cx.thread.signals.mask;
+    // Linked in, registers are not the core's to load.
+    let thread = cx.thread.as_deref_mut().ok_or(Errno::ENOTSUP)?;
+    signal::sigreturn(kernel, thread, ucontext, style)?;
+    let mask = thread.signals.mask;
     set_mask(cx, mask)?;
     Ok(Unchanged)
 }

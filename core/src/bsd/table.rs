@@ -19,7 +19,7 @@ calls! {
 
     0 system nosys() -> () => nosys("the number is the first argument: resolved at entry"),
     1 process exit(status: i32) -> Unchanged => faithful(process::exit),
-    2 process fork() -> i32 => todo(),
+    2 process fork() -> (i32, i32) => faithful(process::fork),
     3 | 396 descriptor read(fd: Fd, buf: UserOut, nbyte: usize) -> usize => partial(descriptor::read, "where memory ends inside the buffer, a short count and not EFAULT"),
     4 | 397 descriptor write(fd: Fd, buf: UserBuf, nbyte: usize) -> usize => partial(descriptor::write, "where memory ends inside the buffer, a short count and not EFAULT"),
     5 | 398 descriptor open(path: UserPath, flags: OpenFlags, mode: Mode) -> Fd => partial(open::open, "O_EXEC does not check for execute permission; O_CLOFORK is ignored"),

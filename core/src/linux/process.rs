@@ -11,6 +11,13 @@ pub fn exit_group<K: Kernel>(kernel: &K, status: i32) {
     let _ = call!(kernel, ExitGroup, value(status));
 }
 
+/// `man 2 fork`, which Linux has as `clone` without sharing anything. 0 in the child.
+pub fn fork<K: Kernel>(kernel: &K) -> LinuxResult<i32> {
+    const SIGCHLD: usize = 17;
+    let none = || Arg::Val(0);
+    int(call!(kernel, Clone, Arg::Val(SIGCHLD), none(), none(), none(), none()))
+}
+
 macro_rules! identities {
     ($($(#[$doc:meta])* $function:ident => $name:ident,)*) => {
         $($(#[$doc])*

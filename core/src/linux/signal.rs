@@ -2,8 +2,8 @@
 
 use super::{LinuxResult, call, unit, value};
 use crate::kernel::{Arg, Kernel};
-use xnu_abi::linux::{KernelSigaction, Sysno};
-use zerocopy::IntoBytes;
+use xnu_abi::linux::{KernelSigaction, SignalStack, Sysno};
+use zerocopy::{FromZeros, IntoBytes};
 
 /// The size of the kernel's signal set in bytes.
 const SIGSET_SIZE: usize = 8;
@@ -24,6 +24,22 @@ pub fn set_mask<K: Kernel>(kernel: &K, mask: u64) -> LinuxResult<()> {
     let bytes = mask.to_ne_bytes();
     let new = Arg::In(&bytes);
     unit(call!(kernel, RtSigprocmask, value(SIG_SETMASK), new, Arg::Val(0), Arg::Val(SIGSET_SIZE)))
+}
+
+/// `man 2 sigprocmask`: the calling thread's mask.
+pub fn mask<K: Kernel>(kernel: &K) -> LinuxResult<u64> {
+    let mut mask = [0; SIGSET_SIZE];
+    let old = Arg::Out(&mut mask);
+    unit(call!(kernel, RtSigprocmask, value(SIG_SETMASK), Arg::Val(0), old, Arg::Val(SIGSET_SIZE)))?;
+    Ok(u64::from_ne_bytes(mask))
+}
+
+/// `man 2 sigaltstack`: the stack that was set before, after setting a new one if there is any.
+pub fn sigaltstack<K: Kernel>(kernel: &K, new: Option<&SignalStack>) -> LinuxResult<SignalStack> {
+    let mut old = SignalStack::new_zeroed();
+    let new = new.map_or(Arg::Val(0), |stack| Arg::In(stack.as_bytes()));
+    unit(call!(kernel, Sigaltstack, new, Arg::Out(old.as_mut_bytes())))?;
+    Ok(old)
 }
 
 /// `man 2 sigpending`: what is blocked and waits, for the thread or the process.

@@ -1,7 +1,6 @@
 //! Registers and descriptors of the processor.
 
 use crate::kernel::Kernel;
-use crate::linux;
 use crate::process::Context;
 use crate::table::SysResult;
 use crate::user::UserAddr;
@@ -17,14 +16,20 @@ const CANONICAL_END: u64 = 0x0000_8000_0000_0000;
 /// counts as 0 (`osfmk/i386/machdep_call.c`, `osfmk/i386/bsd_i386_native.c`).
 pub fn set_cthread_self<K: Kernel, L>(cx: &mut Context<'_, K, L>, base: UserAddr) -> SysResult<i32> {
     let base = if base.get() < CANONICAL_END { base.get() } else { 0 };
-    #[cfg(target_arch = "x86_64")]
-    {
-        use crate::convert::errno::ToBsd;
-        linux::process::set_gs_base(cx.kernel(), base).to_bsd()?;
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (cx, base);
+    set_thread_base(cx.kernel(), base)?;
     Ok(USER_CTHREAD)
+}
+
+#[cfg(target_arch = "x86_64")]
+fn set_thread_base<K: Kernel>(kernel: &K, base: u64) -> SysResult<()> {
+    use crate::convert::errno::ToBsd;
+    crate::linux::process::set_gs_base(kernel, base).to_bsd()
+}
+
+/// XNU keeps it in `TPIDRRO_EL0`, which Linux lets nobody write.
+#[cfg(not(target_arch = "x86_64"))]
+fn set_thread_base<K: Kernel>(_: &K, _: u64) -> SysResult<()> {
+    Err(xnu_abi::darwin::Errno::ENOTSUP)
 }
 
 /// A hypervisor's trap: there is none, so XNU's answer without one.

@@ -9,7 +9,7 @@ mod frame;
 use crate::convert::signal::{bit, to_linux};
 use crate::kernel::{Fault, Kernel};
 use crate::linux::signal::rt_sigaction;
-use crate::process::{Context, Thread};
+use crate::process::{Process, Thread};
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use xnu_abi::darwin::signal::{SigactionFlags, Sigaltstack, Signal};
 
@@ -224,6 +224,11 @@ impl ThreadSignals {
         }
     }
 
+    /// Drops what is noted: a forked child starts without its parent's signals.
+    pub fn forget(&mut self) {
+        self.pending = 0;
+    }
+
     /// Signals noted here, masked or not.
     pub fn pending(&self) -> u32 {
         self.pending
@@ -268,19 +273,19 @@ pub enum Next {
 const IGNORED_BY_DEFAULT: u32 = 1 << 15 | 1 << 18 | 1 << 19 | 1 << 22 | 1 << 27 | 1 << 28;
 
 /// Delivers the next signal that is ready (`bsd/kern/kern_sig.c`, `postsig_locked`).
-pub fn deliver_next<K: Kernel, L>(cx: &mut Context<'_, K, L>) -> Next {
-    while let Some(info) = cx.thread.signals.take() {
-        let action = cx.process.actions.get(info.signal);
+pub fn deliver_next<K: Kernel, L>(process: &Process<K, L>, thread: &mut Thread) -> Next {
+    while let Some(info) = thread.signals.take() {
+        let action = process.actions.get(info.signal);
         if action.is_caught() {
             let resets = info.signal != Signal::SIGILL && info.signal != Signal::SIGTRAP;
             if resets && action.has(SigactionFlags::SA_RESETHAND) {
                 let forgotten = SigactionFlags::SA_SIGINFO | SigactionFlags::SA_NODEFER;
                 let flags = action.flags & !forgotten.bits();
                 let reset = Action { handler: SIG_DFL, flags, ..action };
-                cx.process.actions.set(info.signal, reset);
-                install(cx.kernel(), &cx.process.actions, info.signal);
+                process.actions.set(info.signal, reset);
+                install(&process.kernel, &process.actions, info.signal);
             }
-            return match deliver(cx.kernel(), cx.thread, &action, &info) {
+            return match deliver(&process.kernel, thread, &action, &info) {
                 Ok(()) => Next::Entered,
                 Err(Fault) => Next::Default(Signal::SIGILL),
             };

@@ -6,7 +6,9 @@
 #![allow(unsafe_code)]
 
 use super::area::GuestThread;
+use super::entry::arm;
 use super::handler::unwatch;
+use std::sync::atomic::Ordering;
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::signal::{SigactionFlags, Signal};
 use xnu_abi::linux::KernelSigaction;
@@ -28,7 +30,11 @@ pub(super) unsafe extern "sysv64" fn serve(thread: *mut GuestThread) {
     thread.all_registers = u8::from(thread.thread.registers.rflags & TRAP_FLAG != 0);
     let (class, reply) = match Call::decode(&thread.thread.registers, &process.kernel) {
         Ok(call) => {
-            let mut cx = Context { process, thread: &mut thread.thread };
+            let forks = call.class == Class::Bsd && call.number == FORK;
+            if forks {
+                hold_signals(thread);
+            }
+            let mut cx = Context { process, thread: Some(&mut thread.thread) };
             let reply = match &guest.recorder {
                 None => call.dispatch(&mut cx),
                 Some(recorder) => {
@@ -38,6 +44,9 @@ pub(super) unsafe extern "sysv64" fn serve(thread: *mut GuestThread) {
                     reply
                 }
             };
+            if forks {
+                forked(thread, reply);
+            }
             if reply == Reply::Error(Errno::EINTR) && is_restartable(&call) {
                 thread.interrupted = Some(thread.thread.registers);
             }
@@ -82,7 +91,7 @@ pub(super) unsafe extern "sysv64" fn leave(thread: *mut GuestThread) {
         if let Some(info) = thread.thread.signals.next_ready() {
             tell(thread, &info);
         }
-        match deliver_next(&mut Context { process, thread: &mut thread.thread }) {
+        match deliver_next(process, &mut thread.thread) {
             Next::Go => {
                 unwatch(thread);
                 return;
@@ -96,6 +105,34 @@ pub(super) unsafe extern "sysv64" fn leave(thread: *mut GuestThread) {
         }
     }
 }
+
+const FORK: u32 = 2;
+
+/// Before a fork: a signal that came is the parent's, one that comes waits and is whose it was sent to.
+fn hold_signals(thread: &mut GuestThread) {
+    // Linux has nothing to refuse.
+    let _ = linux::signal::set_mask(&thread.guest.process.kernel, u64::MAX);
+    thread.collect();
+}
+
+/// After a fork, on both sides. The child has no signals yet (`bsd/kern/kern_fork.c`), and Linux does not give it
+/// the parent's dispatch of system calls.
+fn forked(thread: &mut GuestThread, reply: Reply) {
+    let kernel = &thread.guest.process.kernel;
+    if matches!(reply, Reply::Value(_, 1)) {
+        thread.thread.signals.forget();
+        thread.watched.store(false, Ordering::Relaxed);
+        if arm(&thread.guest.text).is_err() {
+            // It was let through in the parent.
+            linux::process::exit_group(kernel, CANNOT_GO_ON);
+        }
+    }
+    let mask = thread.thread.signals.mask & !KEPT;
+    let _ = linux::signal::set_mask(kernel, convert::signal::mask_to_linux(mask));
+}
+
+/// The exit status of a child that could not be made a guest's.
+const CANNOT_GO_ON: i32 = 126;
 
 /// Whether XNU makes the call anew after a handler with `SA_RESTART`.
 fn is_restartable(call: &Call) -> bool {

@@ -64,6 +64,7 @@ fn good_calls(k: &Mock) -> Vec<(&'static str, Vec<u64>)> {
         ("munmap", vec![k.alloc(4096).get(), 4096]),
         ("mprotect", vec![k.alloc(4096).get(), 4096, 1]),
         ("madvise", vec![k.alloc(4096).get(), 4096, 0]),
+        ("fork", vec![]),
         ("getpid", vec![]),
         ("getppid", vec![]),
         ("exit", vec![0]),

@@ -69,7 +69,7 @@ fn vectors() -> VectorState {
 fn on_a_stack(size: usize) -> (Machine<Mock>, u64) {
     let k = machine();
     let top = k.alloc(size).get() + size as u64;
-    k.with(|cx| *cx.thread = Thread { registers: registers(top), vectors: vectors(), ..Thread::default() });
+    k.with(|cx| *thread(cx) = Thread { registers: registers(top), vectors: vectors(), ..Thread::default() });
     (k, top)
 }
 
@@ -78,15 +78,15 @@ fn catch(k: &Machine<Mock>, signal: Signal, mask: u32, flags: SigactionFlags) {
 }
 
 fn note(k: &Machine<Mock>, info: Info) {
-    k.with(|cx| cx.thread.signals.note(info));
+    k.with(|cx| thread(cx).signals.note(info));
 }
 
 fn next(k: &Machine<Mock>) -> Next {
-    k.with(signal::deliver_next)
+    k.with(|cx| signal::deliver_next(cx.process, thread(cx)))
 }
 
 fn now(k: &Machine<Mock>) -> Registers {
-    k.with(|cx| cx.thread.registers)
+    k.with(|cx| thread(cx).registers)
 }
 
 fn word(k: &Machine<Mock>, at: u64, size: usize) -> u64 {
@@ -104,20 +104,20 @@ fn a_round_trip_restores_registers_vectors_and_mask() {
     let (k, top) = on_a_stack(8192);
     catch(&k, SIGUSR1, 1 << 1, SA_SIGINFO);
     xnu!(k, sigprocmask(SIG_SETMASK, 4u32.to_le_bytes().to_vec(), NULL) => 0);
-    let before = k.with(|cx| cx.thread.clone());
+    let before = k.with(|cx| thread(cx).clone());
     note(&k, Info::bare(SIGUSR1));
     assert_eq!(next(&k), Next::Entered);
-    assert_eq!(k.with(|cx| cx.thread.signals.mask), 4 | 1 << 1 | 1 << 29);
+    assert_eq!(k.with(|cx| thread(cx).signals.mask), 4 | 1 << 1 | 1 << 29);
     // The handler uses everything.
     k.with(|cx| {
-        let Registers { r8, r9, rsi, rsp, .. } = cx.thread.registers;
-        cx.thread.registers = Registers { r8, r9, rsi, rsp, ..registers(0) };
-        cx.thread.registers.rbx = 99;
-        cx.thread.vectors.0[..512].fill(0);
-        cx.thread.vectors.0[576..832].fill(0);
+        let Registers { r8, r9, rsi, rsp, .. } = thread(cx).registers;
+        thread(cx).registers = Registers { r8, r9, rsi, rsp, ..registers(0) };
+        thread(cx).registers.rbx = 99;
+        thread(cx).vectors.0[..512].fill(0);
+        thread(cx).vectors.0[576..832].fill(0);
     });
     come_back(&k);
-    let after = k.with(|cx| cx.thread.clone());
+    let after = k.with(|cx| thread(cx).clone());
     assert_eq!(after.registers.rsp, top);
     // Of the flags, what a program may set comes back; what must be set is.
     let expected = Registers { rflags: 0x603, ..before.registers };
@@ -132,7 +132,7 @@ fn a_round_trip_restores_registers_vectors_and_mask() {
 fn the_frame_lies_where_the_reference_says() {
     let (k, top) = on_a_stack(8192);
     catch(&k, SIGSEGV, 0, SA_SIGINFO);
-    k.with(|cx| cx.thread.signals.token = 0x5555);
+    k.with(|cx| thread(cx).signals.token = 0x5555);
     let info = Info {
         code: 2,
         pid: 7,
@@ -194,7 +194,7 @@ fn the_frame_lies_where_the_reference_says() {
 fn parts_that_were_not_stored_are_in_their_first_state() {
     let (k, _) = on_a_stack(8192);
     catch(&k, SIGUSR1, 0, SA_SIGINFO);
-    k.with(|cx| cx.thread.vectors.0[VectorState::STORED..VectorState::STORED + 8].fill(0));
+    k.with(|cx| thread(cx).vectors.0[VectorState::STORED..VectorState::STORED + 8].fill(0));
     note(&k, Info::bare(SIGUSR1));
     assert_eq!(next(&k), Next::Entered);
     let mcontext = word(&k, now(&k).r8 + layout("ucontext64", "uc_mcontext").1, 8);
@@ -230,7 +230,7 @@ fn a_handler_is_used_once_with_resethand() {
     note(&k, Info::bare(SIGUSR1));
     assert_eq!(next(&k), Next::Entered);
     assert_eq!(now(&k).rsi, 0x1e, "this one still gets its siginfo");
-    assert_eq!(k.with(|cx| cx.thread.signals.mask), 0);
+    assert_eq!(k.with(|cx| thread(cx).signals.mask), 0);
     xnu!(k, sigaction(SIGUSR1, NULL, old) => 0);
     assert_eq!((number(&k, old, 0, 8), number(&k, old, 12, 4)), (0, 0));
     note(&k, Info::bare(SIGUSR1));
@@ -268,7 +268,7 @@ fn the_mask_of_an_action_never_has_kill_and_stop() {
     catch(&k, SIGUSR1, u32::MAX, SigactionFlags::empty());
     note(&k, Info::bare(SIGUSR1));
     assert_eq!(next(&k), Next::Entered);
-    assert_eq!(k.with(|cx| cx.thread.signals.mask), !(1 << 8 | 1 << 16));
+    assert_eq!(k.with(|cx| thread(cx).signals.mask), !(1 << 8 | 1 << 16));
 }
 
 #[test]
@@ -284,7 +284,7 @@ fn pending_signals_come_by_number_and_masked_ones_wait() {
         entered.push(now(&k).rdx);
     }
     assert_eq!(entered, [2, 15, 31]);
-    assert_eq!(k.with(|cx| cx.thread.signals.pending()), 1);
+    assert_eq!(k.with(|cx| thread(cx).signals.pending()), 1);
     for _ in 0..3 {
         come_back(&k);
     }
@@ -336,7 +336,7 @@ fn a_handler_may_have_a_stack_of_its_own() {
     assert_eq!(next(&k), Next::Entered);
     let first = now(&k);
     assert!((stack..stack + 8192).contains(&first.rsp));
-    assert!(k.with(|cx| cx.thread.signals.on_stack));
+    assert!(k.with(|cx| thread(cx).signals.on_stack));
     assert_eq!((word(&k, first.r8, 4), word(&k, first.r8 + 16, 8)), (0, 8192), "not on it before");
     // A second one goes on below the first.
     note(&k, Info::bare(SIGUSR1));
@@ -345,9 +345,9 @@ fn a_handler_may_have_a_stack_of_its_own() {
     assert!((stack..first.rsp).contains(&second.rsp));
     assert_eq!(word(&k, second.r8, 4), 1);
     come_back(&k);
-    assert!(k.with(|cx| cx.thread.signals.on_stack));
+    assert!(k.with(|cx| thread(cx).signals.on_stack));
     come_back(&k);
-    assert!(!k.with(|cx| cx.thread.signals.on_stack));
+    assert!(!k.with(|cx| thread(cx).signals.on_stack));
     assert_eq!(now(&k).rsp, top);
 }
 
@@ -357,14 +357,14 @@ fn a_stack_that_cannot_be_written_is_sigill() {
     for size in sizes {
         let (k, top) = on_a_stack(8192);
         let short = k.alloc_guarded(1).get() & !0xfff;
-        k.with(|cx| cx.thread.registers.rsp = short + size);
+        k.with(|cx| thread(cx).registers.rsp = short + size);
         catch(&k, SIGUSR1, 0, SigactionFlags::empty());
         note(&k, Info::bare(SIGUSR1));
         assert_eq!(next(&k), Next::Default(SIGILL), "{size} bytes below {top:#x}");
     }
     for rsp in NOWHERE.into_iter().chain([8, 127, 1200, u64::MAX]) {
         let (k, _) = on_a_stack(8192);
-        k.with(|cx| cx.thread.registers.rsp = rsp);
+        k.with(|cx| thread(cx).registers.rsp = rsp);
         catch(&k, SIGUSR1, 0, SigactionFlags::empty());
         note(&k, Info::bare(SIGUSR1));
         assert_eq!(next(&k), Next::Default(SIGILL), "{rsp:#x}");
@@ -378,7 +378,7 @@ fn sigreturn_takes_nothing_from_a_frame_that_is_not_whole() {
     catch(&k, SIGUSR1, 0, SigactionFlags::empty());
     note(&k, Info::bare(SIGUSR1));
     assert_eq!(next(&k), Next::Entered);
-    let entered = k.with(|cx| cx.thread.clone());
+    let entered = k.with(|cx| thread(cx).clone());
     faults(&k, "sigreturn", &[0, 1, 0], 0, 56, IN);
     let frame = k.peek(UserAddr::new(entered.registers.r8), 56);
     for size in [0u64, 711, 713, 1031, 2632, u64::MAX] {
@@ -391,7 +391,7 @@ fn sigreturn_takes_nothing_from_a_frame_that_is_not_whole() {
         other[48..56].copy_from_slice(&at.to_le_bytes());
         xnu!(k, sigreturn(other, 1, 0) => EFAULT);
     }
-    let after = k.with(|cx| cx.thread.clone());
+    let after = k.with(|cx| thread(cx).clone());
     assert_eq!((after.registers, after.vectors.0), (entered.registers, entered.vectors.0));
     assert_eq!(after.signals.mask, entered.signals.mask);
     xnu!(k, sigreturn(frame, 1, 0) => Reply::Unchanged);
@@ -414,9 +414,9 @@ fn sigreturn_gives_no_rights() {
     assert_eq!(after.rflags & !(0x24_0dd5 | 0x202), 0, "neither IOPL nor NT nor virtual 8086");
     assert_eq!((after.cs, after.fs, after.gs), (0x33, 0, 0));
     k.with(|cx| {
-        let mxcsr = u32::from_le_bytes(cx.thread.vectors.0[24..28].try_into().unwrap());
+        let mxcsr = u32::from_le_bytes(thread(cx).vectors.0[24..28].try_into().unwrap());
         assert_eq!(mxcsr, 0xffff, "a reserved bit would fault");
-        assert_eq!(cx.thread.signals.mask, !(1 << 8 | 1 << 16));
+        assert_eq!(thread(cx).signals.mask, !(1 << 8 | 1 << 16));
     });
 }
 
@@ -428,16 +428,21 @@ fn a_frame_without_avx_leaves_avx_as_it_is() {
     assert_eq!(next(&k), Next::Entered);
     let ucontext = now(&k).r8;
     k.poke(UserAddr::new(ucontext + 40), &712u64.to_le_bytes());
-    k.with(|cx| cx.thread.vectors.0[576..832].fill(0xee));
+    k.with(|cx| thread(cx).vectors.0[576..832].fill(0xee));
     come_back(&k);
-    k.with(|cx| assert_eq!(cx.thread.vectors.0[576..832], [0xee; 256]));
+    k.with(|cx| assert_eq!(thread(cx).vectors.0[576..832], [0xee; 256]));
     assert_eq!(now(&k).rip, 0x1_2345);
 }
 
 #[test]
 fn a_fault_of_the_programs_own_ends_it_where_it_is_not_caught() {
     let (k, _) = on_a_stack(8192);
-    let force = |info| k.with(|cx| signal::force(cx.thread, &cx.process.actions, info));
+    let force = |info| {
+        k.with(|cx| {
+            let process = cx.process;
+            signal::force(thread(cx), &process.actions, info)
+        })
+    };
     assert_eq!(force(Info::bare(SIGSEGV)), Next::Default(SIGSEGV));
     xnu!(k, sigaction(SIGSEGV, action(1, 0, 0), NULL) => 0);
     assert_eq!(force(Info::bare(SIGSEGV)), Next::Default(SIGSEGV));

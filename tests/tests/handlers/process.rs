@@ -11,6 +11,17 @@ fn a_process_knows_itself_and_its_parent() {
 }
 
 #[test]
+fn fork_tells_parent_and_child_apart_by_the_second_word() {
+    let k = machine();
+    xnu!(k, fork() => (1001, 0));
+    xnu!(k, getpid() => 1000);
+    k.fork_into_child();
+    xnu!(k, fork() => (1002, 1));
+    xnu!(k, getpid() => 1002);
+    xnu!(k, getppid() => 1000);
+}
+
+#[test]
 fn exit_takes_the_whole_process_and_returns_nothing() {
     let k = machine();
     xnu!(k, exit(0x1_0003u32) => Reply::Unchanged);

@@ -102,7 +102,7 @@ fn masks_are_added_taken_away_and_set() {
         xnu!(k, sigprocmask(how, mask(0), old) => EINVAL);
         xnu!(k, sigprocmask(how, 1, old) => EFAULT);
     }
-    assert_eq!(k.with(|cx| cx.thread.signals.mask), !(BIT(9) | BIT(17)));
+    assert_eq!(k.with(|cx| thread(cx).signals.mask), !(BIT(9) | BIT(17)));
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn a_mask_that_cannot_be_read_is_efault_and_one_that_cannot_be_written_is_lost()
         xnu!(k, sigprocmask(SIG_BLOCK, BIT(1).to_le_bytes().to_vec(), at) => 0);
         xnu!(k, sigpending(at) => 0);
     }
-    assert_eq!(k.with(|cx| cx.thread.signals.mask), BIT(1));
+    assert_eq!(k.with(|cx| thread(cx).signals.mask), BIT(1));
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn blocked_signals_are_pending() {
     xnu!(k, kill(1000, SIGUSR1, 0) => 0);
     xnu!(k, sigpending(set) => 0);
     assert_eq!(number(&k, set, 0, 4) as u32, BIT(30));
-    k.with(|cx| cx.thread.signals.note(xnu_core::signal::Info::bare(SIGSEGV)));
+    k.with(|cx| thread(cx).signals.note(xnu_core::signal::Info::bare(SIGSEGV)));
     xnu!(k, sigpending(set) => 0);
     assert_eq!(number(&k, set, 0, 4) as u32, BIT(30) | BIT(11));
 }
@@ -147,7 +147,7 @@ fn linux_never_blocks_what_the_runner_needs() {
 fn a_mask_that_linux_refuses_stays_as_it_was() {
     let k = failing(Plan::nth(Sysno::RtSigprocmask, 1, Errno::EPERM));
     xnu!(k, sigprocmask(SIG_BLOCK, BIT(1).to_le_bytes().to_vec(), NULL) => EPERM);
-    assert_eq!(k.with(|cx| cx.thread.signals.mask), 0);
+    assert_eq!(k.with(|cx| thread(cx).signals.mask), 0);
 }
 
 /// A `stack_t`.
@@ -181,7 +181,7 @@ fn a_stack_in_use_is_not_changed() {
     let k = machine();
     let old = k.alloc(24);
     xnu!(k, sigaltstack(stack(0x7000, 8192, 0), NULL) => 0);
-    k.with(|cx| cx.thread.signals.on_stack = true);
+    k.with(|cx| thread(cx).signals.on_stack = true);
     xnu!(k, sigaltstack(stack(0x9000, 8192, 0), old) => EPERM);
     assert_eq!(k.peek(old, 24), stack(0x7000, 8192, 1));
     xnu!(k, sigaltstack(stack(0, 0, 4), NULL) => EINVAL);
@@ -217,7 +217,7 @@ fn kill_sends_by_linuxs_numbers() {
 fn the_stack_mark_alone_can_be_set_and_reset() {
     let k = machine();
     xnu!(k, sigreturn(NULL, 0x4000_0000, 0) => Reply::Unchanged);
-    assert!(k.with(|cx| cx.thread.signals.on_stack));
+    assert!(k.with(|cx| thread(cx).signals.on_stack));
     xnu!(k, sigreturn(NULL, 0x8000_0000u64, 0) => Reply::Unchanged);
-    assert!(!k.with(|cx| cx.thread.signals.on_stack));
+    assert!(!k.with(|cx| thread(cx).signals.on_stack));
 }

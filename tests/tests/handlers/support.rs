@@ -80,6 +80,11 @@ fn furnish(mock: &Mock) {
     mock.set_owner("/tmp/fifo", 1000, 1000);
 }
 
+/// The thread of a context; these are all trapped ones.
+pub(crate) fn thread<'c, K, L>(cx: &'c mut Context<'_, K, L>) -> &'c mut Thread {
+    cx.thread.as_deref_mut().expect("a trapped thread")
+}
+
 impl<K: Kernel, L: Lkm> Machine<K, L> {
     pub(crate) fn new(kernel: K, lkm: L) -> Machine<K, L> {
         Machine { process: Process::new(kernel, lkm), thread: RefCell::default() }
@@ -87,7 +92,7 @@ impl<K: Kernel, L: Lkm> Machine<K, L> {
 
     /// Runs something with the context that handlers get.
     pub(crate) fn with<T>(&self, f: impl FnOnce(&mut Context<'_, K, L>) -> T) -> T {
-        f(&mut Context { process: &self.process, thread: &mut self.thread.borrow_mut() })
+        f(&mut Context { process: &self.process, thread: Some(&mut self.thread.borrow_mut()) })
     }
 
     /// Makes a call, and checks that the registers say the same as the reply.

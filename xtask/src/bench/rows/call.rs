@@ -47,7 +47,7 @@ fn process() -> (&'static Process<Linux, PortNames>, &'static mut Thread) {
 fn getpid() -> (Side, Side) {
     let (process, thread) = process();
     let ours = move || {
-        let mut cx = Context { process, thread };
+        let mut cx = Context { process, thread: Some(thread) };
         bsd::dispatch(&mut cx, black_box(GETPID), &black_box([0; 8]))
     };
     (Side::call(ours), Side::call(|| raw(black_box(Sysno::Getpid.number()), 0, 0, 0)))
@@ -62,7 +62,7 @@ fn read() -> Result<(Side, Side), String> {
     let address = byte as u64;
     let (process, thread) = process();
     let ours = move || {
-        let mut cx = Context { process, thread };
+        let mut cx = Context { process, thread: Some(thread) };
         bsd::dispatch(&mut cx, black_box(READ), &black_box([fd as u64, address, 1, 0, 0, 0, 0, 0]))
     };
     let theirs = move || raw(black_box(Sysno::Read.number()), black_box(fd) as usize, address as usize, 1);
