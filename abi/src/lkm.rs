@@ -38,6 +38,13 @@ macro_rules! traps {
             /// Every trap, in the order of its number.
             pub const ALL: &'static [Trap] = &[$(Trap::$name),*];
 
+            /// The trap with this request number.
+            pub fn new(number: u32) -> Option<Trap> {
+                // They follow one another from the first on.
+                let first = Trap::GetApiVersion.number();
+                Trap::ALL.get(usize::try_from(number.checked_sub(first)?).ok()?).copied()
+            }
+
             /// The request number.
             pub const fn number(self) -> u32 {
                 self as u32

@@ -66,8 +66,21 @@ impl Device {
         // SAFETY: the path ends with a NUL.
         let fd = unsafe { linux.syscall(Sysno::Openat, &mut args) }.map_err(DeviceError::Open)?;
         let device = Device { linux, fd: fd as i32 };
-        match device.call_raw(Trap::GetApiVersion, TrapArg::None) {
-            Ok(version) if version == API_VERSION as isize => Ok(device),
+        device.check_version()?;
+        Ok(device)
+    }
+
+    /// Takes over a descriptor that somebody else opened, and compares the version of the interface. On a failure the
+    /// descriptor stays open: it may be anything.
+    pub fn adopt(fd: i32) -> Result<Device, DeviceError> {
+        let device = core::mem::ManuallyDrop::new(Device { linux: Linux::new(), fd });
+        device.check_version()?;
+        Ok(core::mem::ManuallyDrop::into_inner(device))
+    }
+
+    fn check_version(&self) -> Result<(), DeviceError> {
+        match self.call_raw(Trap::GetApiVersion, TrapArg::None) {
+            Ok(version) if version == API_VERSION as isize => Ok(()),
             Ok(version) => Err(DeviceError::Unknown(version)),
             Err(error) => Err(DeviceError::Version(error)),
         }
@@ -77,6 +90,29 @@ impl Device {
     pub fn fd(&self) -> i32 {
         self.fd
     }
+
+    /// Gives the descriptor away, still open.
+    pub fn into_fd(self) -> i32 {
+        core::mem::ManuallyDrop::new(self).fd
+    }
+}
+
+/// Makes one trap on a descriptor of the device.
+///
+/// # Errors
+/// The module's, or those of `ioctl` (`man 2 ioctl`).
+pub fn device_call(linux: &Linux, fd: i32, trap: Trap, arg: TrapArg<'_>) -> Result<isize, Errno> {
+    let argument = match arg {
+        TrapArg::None => Arg::Val(0),
+        TrapArg::Value(value) => Arg::Val(value),
+        TrapArg::Struct(bytes) => Arg::Out(bytes),
+        TrapArg::User(address) => Arg::User(address),
+    };
+    let mut args = [Arg::Val(fd as usize), Arg::Val(trap.number() as usize), argument];
+    // SAFETY: the argument is the trap's own, in the shape that its API defines.
+    let result = unsafe { linux.syscall(Sysno::Ioctl, &mut args) }?;
+    // The upper half of an ioctl's result is unspecified here.
+    Ok(result as i32 as isize)
 }
 
 impl Drop for Device {
@@ -88,17 +124,7 @@ impl Drop for Device {
 
 impl Lkm for Device {
     fn call_raw(&self, trap: Trap, arg: TrapArg<'_>) -> Result<isize, Errno> {
-        let argument = match arg {
-            TrapArg::None => Arg::Val(0),
-            TrapArg::Value(value) => Arg::Val(value),
-            TrapArg::Struct(bytes) => Arg::Out(bytes),
-            TrapArg::User(address) => Arg::User(address),
-        };
-        let mut args = [Arg::Val(self.fd as usize), Arg::Val(trap.number() as usize), argument];
-        // SAFETY: the argument is the trap's own, in the shape that its API defines.
-        let result = unsafe { self.linux.syscall(Sysno::Ioctl, &mut args) }?;
-        // The upper half of an ioctl's result is unspecified here.
-        Ok(result as i32 as isize)
+        device_call(&self.linux, self.fd, trap, arg)
     }
 
     /// The module gives the child a task of its own at its first call, whatever call that is.

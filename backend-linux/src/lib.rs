@@ -17,7 +17,7 @@ mod names;
 mod raw;
 mod user;
 
-pub use device::{Device, DeviceError};
+pub use device::{Device, DeviceError, device_call};
 pub use names::PortNames;
 pub use raw::Linux;
 pub use user::recover;

@@ -19,10 +19,10 @@ macro_rules! object {
         ".text"
     };
     (label $name:literal) => {
-        concat!(".globl _", $name, "\n_", $name, ":")
+        concat!(".globl _", $name, "\n.private_extern _", $name, "\n_", $name, ":")
     };
     (entry $name:literal) => {
-        concat!(".globl _", $name, "\n.alt_entry _", $name, "\n_", $name, ":")
+        concat!(".alt_entry _", $name, "\n", object!(label $name))
     };
     (end) => {
         ""
@@ -34,7 +34,7 @@ macro_rules! object {
         ".pushsection .text.xnu_user_copy,\"ax\",@progbits"
     };
     (label $name:literal) => {
-        concat!(".globl ", $name, "\n", $name, ":")
+        concat!(".globl ", $name, "\n.hidden ", $name, "\n", $name, ":")
     };
     (entry $name:literal) => {
         object!(label $name)

@@ -65,6 +65,24 @@ impl Call {
         Ok(Call { class, number, words })
     }
 
+    /// Decodes a call that a wrapper makes as a function: the bare number, which may carry the class bits that
+    /// `syscall` needs, or a minus sign for Mach; all arguments in order.
+    #[inline]
+    pub fn linked(class: Class, number: u32, words: &[u64; 8]) -> Call {
+        const CLASS_SHIFT: u32 = 24;
+        const NUMBER: u32 = 0x00ff_ffff;
+        let number = match number {
+            carries if carries >> CLASS_SHIFT == class.number() => carries & NUMBER,
+            minus if class == Class::Mach && minus as i32 <= 0 => minus.wrapping_neg(),
+            bare => bare,
+        };
+        if class == Class::Bsd && number == SYS_SYSCALL {
+            let [number, a, b, c, d, e, f, g] = *words;
+            return Call { class, number: number as u32, words: [a, b, c, d, e, f, g, 0] };
+        }
+        Call { class, number, words: *words }
+    }
+
     /// The row that serves this call.
     pub fn row(&self) -> Option<&'static Row> {
         row(self.class, self.number)
@@ -149,6 +167,22 @@ pub fn reply(class: Option<Class>, reply: Reply, registers: &mut Registers) -> b
             registers.rax = word(KernReturn::KERN_INVALID_ARGUMENT);
             true
         }
+    }
+}
+
+/// A reply as the two words that a linked call returns: BSD's errors are negative, in the first.
+#[inline]
+pub fn linked_reply(class: Class, reply: Reply) -> (u64, u64) {
+    let error = |errno: Errno| (i64::from(errno.number()).wrapping_neg() as u64, 0);
+    match (class, reply) {
+        (Class::Bsd, Reply::Value(first, second)) => (first, second),
+        (Class::Bsd, Reply::Error(errno)) => error(errno),
+        (Class::Bsd, Reply::Invalid) => error(Errno::ENOSYS),
+        (_, Reply::Value(first, _)) => (first, 0),
+        (_, Reply::Error(_)) => (word(KernReturn::KERN_FAILURE), 0),
+        (_, Reply::Invalid) => (word(KernReturn::KERN_INVALID_ARGUMENT), 0),
+        // What returns nothing does not return.
+        (_, Reply::Unchanged) => (0, 0),
     }
 }
 

@@ -9,8 +9,8 @@ use crate::process::Context;
 use crate::table::{SysResult, Unchanged};
 use crate::user::UserPtr;
 use xnu_abi::darwin::Errno;
-use xnu_abi::lkm::Trap;
 use xnu_abi::darwin::resource::{_RLIMIT_POSIX_FLAG, Rlimit, RlimitResource};
+use xnu_abi::lkm::Trap;
 
 /// `man 2 _exit`. The status of the whole process; Linux passes its lowest eight bits to the parent.
 pub fn exit<K: Kernel, L>(cx: &mut Context<'_, K, L>, status: i32) -> SysResult<Unchanged> {
