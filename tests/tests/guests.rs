@@ -34,6 +34,11 @@ fn program_that_does_nothing_succeeds_silently() {
 }
 
 #[test]
+fn forked_children_make_calls_of_their_own() {
+    says("fork", &[], 0, "both sides agree\n");
+}
+
+#[test]
 fn text_runs_where_it_is_linked() {
     says("text_low", &["4"], 4, "hello from XNU\n");
     says("text_high", &["5"], 5, "hello from XNU\n");
