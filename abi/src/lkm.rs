@@ -21,6 +21,16 @@ pub enum ArgKind {
 /// The version that `get_api_version` answers.
 pub const API_VERSION: u32 = 19;
 
+/// The string after the environment by which a loader passes a descriptor of the device, in decimal digits.
+pub const KERNFD_KEY: &str = "kernfd=";
+
+/// The string after the environment by which a loader passes the address of a function that serves traps inside the
+/// process, in hexadecimal: `long (unsigned trap, void *argument)`, which answers a value or Linux's negative error.
+pub const ENTRY_KEY: &str = "lkm_entry=0x";
+
+/// The segment and the section of a Mach-O image that has the emulation linked in, and so makes Linux calls itself.
+pub const LINKED_SECTION: (&str, &str) = ("__DATA", "__xnu_emu");
+
 /// The device node that serves the traps.
 pub const DEVICE: &core::ffi::CStr = c"/dev/mach";
 

@@ -18,7 +18,7 @@ use crate::state::process;
 use core::ffi::{c_char, c_void};
 use core::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use xnu_abi::linux::Errno;
-use xnu_abi::lkm::Trap;
+use xnu_abi::lkm::{ENTRY_KEY, KERNFD_KEY, Trap};
 use xnu_backend_linux::{Device, Linux, PortNames, device_call};
 use xnu_core::simple::{atoi, atoi16, cstr};
 use xnu_core::{Lkm, TrapArg, UserAddr, convert};
@@ -107,13 +107,13 @@ pub unsafe extern "C" fn mach_driver_init(applep: *const *const c_char) {
     while let Some(string) = unsafe { next.read().as_ref() } {
         // SAFETY: a C string of the list.
         let string = unsafe { cstr::bytes((&raw const *string).cast()) };
-        if let Some(digits) = string.strip_prefix(b"kernfd=")
+        if let Some(digits) = string.strip_prefix(KERNFD_KEY.as_bytes())
             && let Ok(fd) = i32::try_from(atoi(digits).0)
             && !digits.is_empty()
         {
             door.open(Device::adopt(fd));
         }
-        if let Some(digits) = string.strip_prefix(b"lkm_entry=0x") {
+        if let Some(digits) = string.strip_prefix(ENTRY_KEY.as_bytes()) {
             door.entry.store(atoi16(digits).0 as usize, Ordering::Release);
         }
         // SAFETY: the list goes on.

@@ -48,8 +48,11 @@ static OWN: State = State {
     process: Process::new(Linux::new(), Door::new()),
 };
 
-/// The state of this copy: what dyld's copy exports for the other to adopt.
+/// The state of this copy: what dyld's copy exports for the other to adopt. In a Mach-O image its section tells the loader
+/// that Linux calls in it are meant (`xnu_abi::lkm::LINKED_SECTION`), so it stays even where nobody names it.
+#[used]
 #[unsafe(no_mangle)]
+#[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__xnu_emu,regular,no_dead_strip"))]
 #[allow(non_upper_case_globals, reason = "a C variable")]
 pub static xnu_emu_state: &State = &OWN;
 

@@ -65,6 +65,13 @@ pub struct TraceOptions {
     pub summary: bool,
 }
 
+impl TraceOptions {
+    /// Whether anything is to be written down.
+    pub fn is_wanted(&self) -> bool {
+        self.trace.is_some() || self.trace_json.is_some() || self.summary
+    }
+}
+
 impl Cli {
     /// The command line if it begins with the program: `None` where there is an option or nothing at all.
     pub fn without_options(arguments: &[OsString]) -> Option<Cli> {

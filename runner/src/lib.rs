@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod commpage;
+mod linked;
 pub mod load;
 pub mod macho;
 pub mod stack;

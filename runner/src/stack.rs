@@ -10,6 +10,7 @@
 
 use std::fmt;
 use xnu_abi::darwin::exec::{ARG_MAX, MAXPATHLEN, apple};
+use xnu_abi::lkm::{ENTRY_KEY, KERNFD_KEY};
 
 /// Bytes of a pointer, and what each part of the string area is padded to.
 const POINTER_BYTES: usize = 8;
@@ -75,8 +76,19 @@ pub struct Start<'a> {
     pub signature: Option<Signature>,
     /// The main thread's port name, with a reference that the program owns.
     pub thread_port: Option<u32>,
+    /// Where an image that has the emulation linked in finds its LKM.
+    pub lkm: Option<HandOver>,
     /// From the kernel's random generator, and used for nothing else.
     pub random: &'a [u8; RANDOM_BYTES],
+}
+
+/// What a linked image is given to reach Mach ports by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HandOver {
+    /// A descriptor of `/dev/mach`.
+    Device(i32),
+    /// The address of a function that serves traps ([`xnu_abi::lkm::ENTRY_KEY`]).
+    Entry(u64),
 }
 
 /// A built stack.
@@ -201,6 +213,10 @@ fn apple_strings(start: &Start<'_>, top: u64) -> Vec<String> {
         strings.push(hex(apple::CDHASH_KEY, &cdhash));
         strings.push(hex(apple::APP_BOOT_SESSION_KEY, &boothash));
     }
+    strings.extend(start.lkm.map(|lkm| match lkm {
+        HandOver::Device(fd) => format!("{KERNFD_KEY}{fd}"),
+        HandOver::Entry(address) => format!("{ENTRY_KEY}{address:x}"),
+    }));
     strings.extend(start.thread_port.map(|name| format!("{}{name:#x}", apple::MAIN_TH_PORT_KEY)));
     strings
 }

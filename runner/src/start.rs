@@ -2,9 +2,10 @@
 
 use crate::cli::{Cli, TraceOptions};
 use crate::commpage::{self, Clock, Host, Sample};
+use crate::linked;
 use crate::load::{self, Bytes, FixedPage, Loaded};
 use crate::macho::{self, Kind, Program};
-use crate::stack::{self, FileId, RANDOM_BYTES, Stack, Start};
+use crate::stack::{self, FileId, HandOver, RANDOM_BYTES, Stack, Start};
 use crate::trace::{self, Format, Options, Output, Recorder, Trace};
 use crate::trap::Guest;
 use std::convert::Infallible;
@@ -160,7 +161,12 @@ impl Prepared {
             None => None,
             Some(name) => dynamic_linker(cli, &path, &program, OsStr::from_bytes(name))?,
         };
-        Ok(Prepared { path, file, program, dyld, arguments: cli.program.clone(), started })
+        let prepared = Prepared { path, file, program, dyld, arguments: cli.program.clone(), started };
+        if prepared.is_linked() && cli.trace.is_wanted() {
+            let what = "makes Linux calls itself, which are not traced here: use strace, or leave out --trace and -c";
+            return Err(Failure::about(&prepared.path, CANNOT_WORK, what));
+        }
+        Ok(prepared)
     }
 
     /// Maps everything and goes. The files are closed before: the guest gets no descriptor of the runner's.
@@ -169,19 +175,14 @@ impl Prepared {
             let what = format_args!("cannot prepare a thread for the guest: {error}");
             Stopped::Failed(Failure::new(CANNOT_WORK, what))
         };
+        if self.is_linked() {
+            return self.start_linked();
+        }
         let thread = Guest::attach(recorder).map_err(cannot_work)?;
 
-        let loaded = self.load(&self.path, &self.file, &self.program)?;
-        let dyld = match &self.dyld {
-            None => None,
-            Some((path, file, program)) => Some(self.load(path, file, program)?),
-        };
-        let fixed = FixedPage::map(COMMPAGE).map_err(|error| stopped(&self.path, error))?;
-
-        let registers = self.registers(&loaded, dyld.as_ref())?;
-        // Last, since the rate of the clock is the better known the longer ago the first look was.
-        let page = commpage::build(&Clock::calibrate(self.started), &Host::detect());
-        fixed.fill(page.as_bytes()).map_err(|error| stopped(&self.path, error))?;
+        let (loaded, dyld, fixed) = self.map()?;
+        let registers = self.registers(&loaded, dyld.as_ref(), None)?;
+        self.fill_commpage(fixed)?;
         thread
             .keep(COMMPAGE..COMMPAGE + COMMPAGE_LENGTH)
             .map_err(|_| Stopped::Failed(Failure::new(CANNOT_WORK, "too many mappings to protect")))?;
@@ -189,12 +190,49 @@ impl Prepared {
         thread.start(registers).map_err(|refused| Stopped::Failed(Failure::new(CANNOT_WORK, refused)))
     }
 
+    /// Whether what is entered has the emulation linked in.
+    fn is_linked(&self) -> bool {
+        self.dyld.as_ref().map_or(&self.program, |(_, _, dyld)| dyld).linked
+    }
+
+    /// The same for an image that makes Linux calls itself: nothing is trapped.
+    fn start_linked(self) -> Result<Infallible, Stopped> {
+        let (loaded, dyld, fixed) = self.map()?;
+        let registers = self.registers(&loaded, dyld.as_ref(), Some(linked::hand_over()))?;
+        self.fill_commpage(fixed)?;
+        drop(self);
+        linked::start(&registers)
+    }
+
     fn load(&self, path: &Path, file: &File, program: &Program) -> Result<Loaded, Stopped> {
         load::load(file, program).map_err(|error| stopped(path, error))
     }
 
+    /// Maps the program, its dynamic linker and the place of the commpage.
+    fn map(&self) -> Result<(Loaded, Option<Loaded>, FixedPage), Stopped> {
+        let loaded = self.load(&self.path, &self.file, &self.program)?;
+        let dyld = match &self.dyld {
+            None => None,
+            Some((path, file, program)) => Some(self.load(path, file, program)?),
+        };
+        let fixed = FixedPage::map(COMMPAGE).map_err(|error| stopped(&self.path, error))?;
+        Ok((loaded, dyld, fixed))
+    }
+
+    /// The last thing before the start, since the rate of the clock is the better known the longer ago the first look
+    /// was.
+    fn fill_commpage(&self, fixed: FixedPage) -> Result<(), Stopped> {
+        let page = commpage::build(&Clock::calibrate(self.started), &Host::detect());
+        fixed.fill(page.as_bytes()).map_err(|error| stopped(&self.path, error))
+    }
+
     /// Builds the stack and says where the guest begins.
-    fn registers(&self, loaded: &Loaded, dyld: Option<&Loaded>) -> Result<Registers, Stopped> {
+    fn registers(
+        &self,
+        loaded: &Loaded,
+        dyld: Option<&Loaded>,
+        lkm: Option<HandOver>,
+    ) -> Result<Registers, Stopped> {
         let failed = |what: &dyn fmt::Display| Stopped::Failed(Failure::about(&self.path, CANNOT_RUN, what));
         let (top, stack) = match self.program.custom_stack() {
             Some(top) => {
@@ -225,6 +263,7 @@ impl Prepared {
             dyld_file: self.dyld.as_ref().and_then(|(_, file, _)| file_id(file)),
             signature: None,
             thread_port: None,
+            lkm,
             random: &random,
         };
         let image = stack::build(&start, top).map_err(|error| failed(&error))?;

@@ -144,6 +144,7 @@ struct Found {
     uuid: Option<[u8; 16]>,
     build: Option<Build>,
     needs_libraries: bool,
+    linked: bool,
     all_image_info: Option<Range<u64>>,
 }
 
@@ -254,7 +255,8 @@ impl Found {
         match segment::read(command, slice)? {
             Request::Nothing => {}
             Request::PageZero(end) => self.page_zero = self.page_zero.max(end),
-            Request::Map { segment, header, all_image_info } => {
+            Request::Map { segment, header, linked, all_image_info } => {
+                self.linked |= linked;
                 if header && self.header_address.is_none() {
                     self.header_address = Some(segment.address);
                 }
@@ -396,6 +398,7 @@ impl Found {
             uuid: self.uuid,
             build: self.build,
             needs_libraries: self.needs_libraries,
+            linked: self.linked,
             all_image_info: self.all_image_info.filter(|_| kind == Kind::Dylinker),
         };
         check_start(&program)?;

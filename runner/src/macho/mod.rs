@@ -90,6 +90,9 @@ pub struct Program {
     pub build: Option<Build>,
     /// Whether it names any library to load.
     pub needs_libraries: bool,
+    /// Whether it has the emulation linked in, and so makes Linux calls of its own
+    /// ([`xnu_abi::lkm::LINKED_SECTION`]).
+    pub linked: bool,
     /// Where a dynamic linker keeps its list of images (section `__all_image_info`), which
     /// `task_info(TASK_DYLD_INFO)` reports; `None` for programs.
     pub all_image_info: Option<Range<u64>>,

@@ -6,6 +6,7 @@ use object::macho::{self, Section64, SegmentCommand64};
 use object::{LittleEndian as LE, pod};
 use std::fmt;
 use std::ops::Range;
+use xnu_abi::lkm::LINKED_SECTION;
 
 /// A part of the image to map.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -121,9 +122,9 @@ pub(super) enum Request {
     Nothing,
     /// `__PAGEZERO`: keep everything below this address unmapped.
     PageZero(u64),
-    /// Map this. `header` tells whether it begins with the Mach-O header, `all_image_info` is the section of that
-    /// name.
-    Map { segment: Segment, header: bool, all_image_info: Option<Range<u64>> },
+    /// Map this. `header` tells whether it begins with the Mach-O header, `linked` whether it has the section of an image
+    /// that makes Linux calls, `all_image_info` is the section of that name.
+    Map { segment: Segment, header: bool, linked: bool, all_image_info: Option<Range<u64>> },
 }
 
 /// The start of each slice that `SG_PROTECTED_VERSION_1` leaves in the clear, in bytes.
@@ -188,7 +189,10 @@ pub(super) fn read(command: &Command<'_>, slice: &Range<u64>) -> Result<Request,
     let all_image_info = sections.iter().find_map(|section| image_info(raw, section));
     let segment = Segment { name: segment_name(&raw.segname), address, memory_size, file, initial, maximum };
     let header = segment.file.is_some_and(|file| file.offset == slice.start);
-    Ok(Request::Map { segment, header, all_image_info })
+    let (segment_wanted, section_wanted) = LINKED_SECTION;
+    let is_linked = |section: &Section64<LE>| segment_name(&section.sectname) == section_wanted;
+    let linked = segment.name == segment_wanted && sections.iter().any(is_linked);
+    Ok(Request::Map { segment, header, linked, all_image_info })
 }
 
 /// The file range, checked against the slice; `None` when there is none.

@@ -19,6 +19,7 @@ fn start<'a>(arguments: &'a [&'a [u8]], environment: &'a [&'a [u8]]) -> Start<'a
         dyld_file: None,
         signature: None,
         thread_port: None,
+        lkm: None,
         random: &RANDOM,
     }
 }
