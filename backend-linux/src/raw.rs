@@ -15,12 +15,14 @@ use xnu_core::{Arg, Fault, Kernel, UserAddr};
 #[derive(Debug, Default)]
 pub struct Linux {
     faults_are_handled: AtomicBool,
+    /// `process_vm_readv` and its twin are not there or forbidden: learnt at the first try.
+    pub(crate) copies_by_pipe: AtomicBool,
 }
 
 impl Linux {
     /// Copies go through `process_vm_readv` until [`Linux::handle_faults`] is called.
     pub const fn new() -> Linux {
-        Linux { faults_are_handled: AtomicBool::new(false) }
+        Linux { faults_are_handled: AtomicBool::new(false), copies_by_pipe: AtomicBool::new(false) }
     }
 
     /// Says that from now on the handler of `SIGSEGV` and `SIGBUS` asks [`crate::recover`] first, on every thread.

@@ -8,7 +8,8 @@
 #![allow(unsafe_code)]
 
 use crate::Linux;
-use xnu_abi::linux::Sysno;
+use core::sync::atomic::Ordering;
+use xnu_abi::linux::{Errno, Sysno, flags};
 use xnu_core::{Arg, Fault, Kernel, UserAddr};
 
 // Names and sections as the object format wants them. A Mach-O linker may move apart what two global labels begin;
@@ -179,30 +180,140 @@ fn iovec(address: u64, length: usize) -> [u8; 16] {
 /// `process_vm_readv` on the process itself: slow, needs no handler.
 #[cold]
 pub(crate) fn copy_in_by_kernel(kernel: &Linux, from: UserAddr, to: &mut [u8]) -> Result<(), Fault> {
-    let ours = iovec(to.as_mut_ptr() as u64, to.len());
-    by_kernel(kernel, Sysno::ProcessVmReadv, &ours, &iovec(from.get(), to.len()), to.len())
+    if !kernel.copies_by_pipe.load(Ordering::Relaxed) {
+        let ours = iovec(to.as_mut_ptr() as u64, to.len());
+        let guests = iovec(from.get(), to.len());
+        if let Some(result) = by_kernel(kernel, Sysno::ProcessVmReadv, &ours, &guests, to.len()) {
+            return result;
+        }
+    }
+    let pipe = Pipe::new(kernel)?;
+    let mut from = from;
+    for piece in to.chunks_mut(Pipe::LENGTH) {
+        let length = piece.len();
+        pipe.write(Arg::User(from), length)?;
+        pipe.read(Arg::Out(piece), length)?;
+        from = from.checked_add(length as u64)?;
+    }
+    Ok(())
 }
 
 /// `process_vm_writev` on the process itself.
 #[cold]
 pub(crate) fn copy_out_by_kernel(kernel: &Linux, to: UserAddr, from: &[u8]) -> Result<(), Fault> {
-    let ours = iovec(from.as_ptr() as u64, from.len());
-    by_kernel(kernel, Sysno::ProcessVmWritev, &ours, &iovec(to.get(), from.len()), from.len())
+    if !kernel.copies_by_pipe.load(Ordering::Relaxed) {
+        let ours = iovec(from.as_ptr() as u64, from.len());
+        let guests = iovec(to.get(), from.len());
+        if let Some(result) = by_kernel(kernel, Sysno::ProcessVmWritev, &ours, &guests, from.len()) {
+            return result;
+        }
+    }
+    let pipe = Pipe::new(kernel)?;
+    let mut to = to;
+    for piece in from.chunks(Pipe::LENGTH) {
+        pipe.write(Arg::In(piece), piece.len())?;
+        pipe.read(Arg::User(to), piece.len())?;
+        to = to.checked_add(piece.len() as u64)?;
+    }
+    Ok(())
 }
 
+/// One of the two calls; `None` where Linux has neither or forbids them, which is remembered.
 fn by_kernel(
     kernel: &Linux,
     call: Sysno,
     ours: &[u8; 16],
     guests: &[u8; 16],
     length: usize,
-) -> Result<(), Fault> {
+) -> Option<Result<(), Fault>> {
     // SAFETY: neither call touches our memory.
-    let pid = unsafe { kernel.syscall(Sysno::Getpid, &mut []) }.map_err(|_| Fault)?;
+    let Ok(pid) = (unsafe { kernel.syscall(Sysno::Getpid, &mut []) }) else { return Some(Err(Fault)) };
     let mut args = [Arg::Val(pid), Arg::In(ours), Arg::Val(1), Arg::In(guests), Arg::Val(1), Arg::Val(0)];
     // SAFETY: `ours` names a slice that the caller of this module borrowed for as long, and in the right direction.
     match unsafe { kernel.syscall(call, &mut args) } {
-        Ok(copied) if copied == length => Ok(()),
-        _ => Err(Fault),
+        Ok(copied) if copied == length => Some(Ok(())),
+        Err(Errno::ENOSYS | Errno::EPERM) => {
+            kernel.copies_by_pipe.store(true, Ordering::Relaxed);
+            None
+        }
+        _ => Some(Err(Fault)),
+    }
+}
+
+/// A pipe of ours for the time of a copy: Linux answers `EFAULT` for a bad address at either end. What emulators of
+/// Linux and strict sandboxes leave.
+struct Pipe<'k> {
+    kernel: &'k Linux,
+    ends: [u32; 2],
+}
+
+impl<'k> Pipe<'k> {
+    /// A write of so many bytes to an empty pipe is whole and does not wait.
+    const LENGTH: usize = 4096;
+
+    fn new(kernel: &'k Linux) -> Result<Pipe<'k>, Fault> {
+        let mut ends = [0; 8];
+        // SAFETY: Linux fills in two descriptors.
+        unsafe {
+            kernel.syscall(Sysno::Pipe2, &mut [Arg::Out(&mut ends), Arg::Val(flags::O_CLOEXEC as usize)])
+        }
+        .map_err(|_| Fault)?;
+        let [a, b, c, d, e, f, g, h] = ends;
+        Ok(Pipe { kernel, ends: [u32::from_ne_bytes([a, b, c, d]), u32::from_ne_bytes([e, f, g, h])] })
+    }
+
+    fn move_bytes(&self, call: Sysno, end: u32, bytes: Arg<'_>, length: usize) -> Result<(), Fault> {
+        // SAFETY: bytes of ours, of this length, or an address of the guest's.
+        let moved =
+            unsafe { self.kernel.syscall(call, &mut [Arg::Val(end as usize), bytes, Arg::Val(length)]) };
+        if moved == Ok(length) { Ok(()) } else { Err(Fault) }
+    }
+
+    fn write(&self, bytes: Arg<'_>, length: usize) -> Result<(), Fault> {
+        let [_, end] = self.ends;
+        self.move_bytes(Sysno::Write, end, bytes, length)
+    }
+
+    fn read(&self, bytes: Arg<'_>, length: usize) -> Result<(), Fault> {
+        let [end, _] = self.ends;
+        self.move_bytes(Sysno::Read, end, bytes, length)
+    }
+}
+
+impl Drop for Pipe<'_> {
+    fn drop(&mut self) {
+        for end in self.ends {
+            // SAFETY: ours, and not used again.
+            let _ = unsafe { self.kernel.syscall(Sysno::Close, &mut [Arg::Val(end as usize)]) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every way of copying, by a process that can do without the others.
+    #[test]
+    fn bytes_arrive_and_bad_addresses_are_faults() {
+        for copies_by_pipe in [false, true] {
+            let kernel = Linux::new();
+            kernel.copies_by_pipe.store(copies_by_pipe, Ordering::Relaxed);
+            let guests: [u8; 10_000] = core::array::from_fn(|i| i as u8);
+            let mut ours = [0; 10_000];
+            let at = UserAddr::new(guests.as_ptr() as u64);
+            assert_eq!(copy_in_by_kernel(&kernel, at, &mut ours), Ok(()));
+            assert_eq!(ours, guests);
+
+            let mut guests = [0u8; 10_000];
+            let at = UserAddr::new(guests.as_mut_ptr() as u64);
+            assert_eq!(copy_out_by_kernel(&kernel, at, &ours), Ok(()));
+            assert_eq!(core::hint::black_box(&mut guests), &ours);
+
+            for bad in [0, 8, 0x8000_0000_0000, u64::MAX - 16] {
+                assert_eq!(copy_in_by_kernel(&kernel, UserAddr::new(bad), &mut ours), Err(Fault));
+                assert_eq!(copy_out_by_kernel(&kernel, UserAddr::new(bad), &ours), Err(Fault));
+            }
+        }
     }
 }

@@ -24,6 +24,14 @@ pub(crate) fn cargo(args: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("a path in UTF-8")
 }
 
+/// What a command of the project prints.
+///
+/// # Panics
+/// It fails.
+pub fn xtask(args: &[&str]) -> String {
+    cargo(&[&["xtask"], args].concat())
+}
+
 /// The Mach-O file of the guest called `name`, built if need be.
 pub fn guest(name: &str) -> PathBuf {
     static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();

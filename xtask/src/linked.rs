@@ -71,7 +71,19 @@ impl Images {
         )?;
         let linker = dylinker::from_dylib(&fs::read(self.folder.join("dyld.dylib"))?, "_start")?;
         write(&self.folder.join("dyld"), &linker)?;
-        self.link("program", &["program.o", LIBRARY], None, &["-e", "_main"])
+        self.link("program", &["program.o", LIBRARY], None, &["-e", "_main"])?;
+        match self.architecture {
+            // xnurun is the loader.
+            "x86_64" => Ok(()),
+            _ => self.loader("aarch64-linux-gnu-gcc"),
+        }
+    }
+
+    /// The Linux program that loads the images where xnurun cannot.
+    fn loader(&self, compiler: &str) -> Result<()> {
+        let source = workspace::root().join("tests/linked/load.c");
+        let options = ["-static", "-O1", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-o"];
+        succeed(Command::new(compiler).args(options).arg(self.folder.join("load")).arg(source))
     }
 
     fn compile(&self, source: &str) -> Result<()> {
