@@ -2,6 +2,7 @@
 
 mod bare;
 mod bench;
+mod capi;
 mod coverage;
 mod demo;
 mod fuzz;
@@ -29,6 +30,8 @@ enum Command {
     Bare(bare::Options),
     /// Measure what the design promises, as ratios
     Bench(bench::Options),
+    /// Build the static library that dyld and libsystem_kernel link
+    Capi(capi::Options),
     /// Count how much of XNU is served, from the tables
     Coverage(coverage::Options),
     /// Run macOS builds of other people's programs beside their Linux builds
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Bare(options) => bare::run(&options),
         Command::Bench(options) => return bench::run(options),
+        Command::Capi(options) => capi::run(&options),
         Command::Coverage(options) => coverage::run(&options),
         Command::Demo(options) => demo::run(&options),
         Command::Fuzz(options) => fuzz::run(&options).map_err(Into::into),

@@ -1,34 +1,50 @@
 //! What the commands need of the machine: looked for, installed if this is Debian and we are root, otherwise named.
 
-use crate::Result;
+use crate::{Result, capi};
 use std::env;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Something to be there, and the Debian package that brings it.
+/// Something to be there, and the Debian packages that bring it.
 struct Need {
     what: &'static str,
-    package: &'static str,
-    /// Succeeds, silently, where it is there.
-    probe: &'static [&'static str],
+    packages: &'static [&'static str],
+    /// Whether it is there.
+    probe: fn() -> bool,
+    /// Another way to get it, where there is one.
+    otherwise: Option<&'static str>,
+}
+
+const fn need(what: &'static str, packages: &'static [&'static str], probe: fn() -> bool) -> Need {
+    Need { what, packages, probe, otherwise: None }
 }
 
 // A C compiler and the C library are there: this command was linked with them.
 const CPP_COMPILER: Need =
-    Need { what: "a C++ compiler, for libFuzzer", package: "g++", probe: &["g++", "--version"] };
-const PIP: Need = Need {
-    what: "pip, to fetch the programs of the demonstration",
-    package: "python3-pip",
-    probe: &["python3", "-c", "import pip, zipfile"],
+    need("a C++ compiler, for libFuzzer", &["g++"], || succeeds(&["g++", "--version"]));
+const PIP: Need = need("pip, to fetch the programs of the demonstration", &["python3-pip"], || {
+    succeeds(&["python3", "-c", "import pip, zipfile"])
+});
+const TARGETS: Need = Need {
+    otherwise: Some(capi::RUSTUP),
+    ..need("Rust for Mach-O and arm64", capi::DEBIAN_PACKAGES, capi::has_toolchains)
 };
+const MACHO_LINKER: Need = need("a linker for Mach-O", &["lld"], || capi::macho_linker().is_some());
+const ARM64_COMPILER: Need =
+    need("a C compiler for arm64", &["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"], || {
+        succeeds(&["aarch64-linux-gnu-gcc", "--version"])
+    });
+const ARM64_EMULATOR: Need =
+    need("an emulator of arm64", &["qemu-user"], || succeeds(&["qemu-aarch64", "--version"]));
+const VALGRIND: Need = need("valgrind", &["valgrind"], || succeeds(&["valgrind", "--version"]));
 
 /// What is needed to build and test everything.
 ///
 /// # Errors
 /// Something is missing and cannot be installed; the message says what to do.
 pub(crate) fn everything() -> Result<()> {
-    packages(&[CPP_COMPILER, PIP])?;
+    packages(&[CPP_COMPILER, PIP, TARGETS, MACHO_LINKER, ARM64_COMPILER, ARM64_EMULATOR, VALGRIND])?;
     components()
 }
 
@@ -60,14 +76,16 @@ fn succeeds(command: &[&str]) -> bool {
 }
 
 fn packages(needs: &[Need]) -> Result<()> {
-    let missing: Vec<&Need> = needs.iter().filter(|need| !succeeds(need.probe)).collect();
+    let missing: Vec<&Need> = needs.iter().filter(|need| !(need.probe)()).collect();
     if missing.is_empty() {
         return Ok(());
     }
-    let names: Vec<&str> = missing.iter().map(|need| need.package).collect();
+    let names: Vec<&str> = missing.iter().flat_map(|need| need.packages).copied().collect();
     let whats: Vec<&str> = missing.iter().map(|need| need.what).collect();
     let install = format!("apt-get install -y --no-install-recommends {}", names.join(" "));
-    let refusal = |why: &str| format!("missing: {}. {why}; as root: {install}", whats.join("; "));
+    let others: String =
+        missing.iter().filter_map(|need| need.otherwise).map(|other| format!("; or {other}")).collect();
+    let refusal = |why: &str| format!("missing: {}. {why}; as root: {install}{others}", whats.join("; "));
     if !on_path("apt-get") {
         return Err(refusal("This is no Debian, so install what brings it here. On Debian").into());
     }
@@ -89,10 +107,11 @@ fn packages(needs: &[Need]) -> Result<()> {
         let why = if updated { "apt-get could not install it" } else { "apt-get could not fetch its lists" };
         return Err(refusal(why).into());
     }
-    match missing.iter().find(|need| !succeeds(need.probe)) {
+    match missing.iter().find(|need| !(need.probe)()) {
         None => Ok(()),
         Some(need) => {
-            Err(format!("{} is installed, but {} is still missing", need.package, need.what).into())
+            let packages = need.packages.join(" ");
+            Err(format!("installed: {packages}; but {} is still missing", need.what).into())
         }
     }
 }
