@@ -3,6 +3,7 @@
 //! links, and [`dylinker`] makes the dynamic linker of a dylib.
 mod dylinker;
 
+use crate::capi::{Target, Variant};
 use crate::{Result, capi, setup, workspace};
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
@@ -13,8 +14,7 @@ use std::process::Command;
 pub(crate) struct Options {}
 
 /// The processors, as Mach-O names them, and the targets of their archives.
-const ARCHITECTURES: [(&str, &str); 2] =
-    [("x86_64", "x86_64-apple-darwin"), ("arm64", "aarch64-apple-darwin")];
+const ARCHITECTURES: [(&str, Target); 2] = [("x86_64", Target::X86_64MachO), ("arm64", Target::Aarch64MachO)];
 
 /// Builds what is older than its sources, and prints the directory that holds a directory for each processor.
 ///
@@ -51,17 +51,23 @@ const SOURCES: [&str; 6] = ["dyld.c", "image.c", "kernel.c", "memory.c", "progra
 const LIBRARY: &str = "libsystem_kernel.dylib";
 
 impl Images {
-    fn build(&self, target: &str) -> Result<()> {
+    fn build(&self, target: Target) -> Result<()> {
         for source in SOURCES {
             self.compile(source)?;
         }
-        let dyld = capi::archive(target, capi::Variant::Dyld)?;
-        let kernel = capi::archive(target, capi::Variant::LibsystemKernel)?;
+        let dyld = capi::library(target, Variant::Dyld)?;
+        let kernel = capi::library(target, Variant::LibsystemKernel)?;
         self.link(
             LIBRARY,
             &["kernel.o", "wrappers.o", "memory.o"],
             Some(&kernel),
-            &["-dylib", "-install_name", "libsystem_kernel.dylib", "-exported_symbol", "_libsystem_kernel_init"],
+            &[
+                "-dylib",
+                "-install_name",
+                "libsystem_kernel.dylib",
+                "-exported_symbol",
+                "_libsystem_kernel_init",
+            ],
         )?;
         self.link(
             "dyld.dylib",
@@ -91,7 +97,15 @@ impl Images {
         let output = self.folder.join(source).with_extension("o");
         let mut clang = Command::new("clang");
         clang.arg(format!("--target={}-apple-macosx11", self.architecture));
-        clang.args(["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-ffreestanding", "-fno-stack-protector"]);
+        clang.args([
+            "-std=c11",
+            "-O2",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            "-ffreestanding",
+            "-fno-stack-protector",
+        ]);
         // Not one of ours has the C library's own prototype, on purpose.
         clang.arg("-Wno-incompatible-library-redeclaration");
         clang.arg("-I").arg(workspace::root().join("include"));
@@ -99,9 +113,17 @@ impl Images {
     }
 
     fn link(&self, name: &str, inputs: &[&str], archive: Option<&Path>, options: &[&str]) -> Result<()> {
-        let mut linker = Command::new(setup::mach_o_linker()?);
+        let mut linker = Command::new(capi::macho_linker().ok_or("there is no linker for Mach-O")?);
         linker.current_dir(&self.folder);
-        linker.args(["-arch", self.architecture, "-platform_version", "macos", "11.0", "11.0", "-dead_strip"]);
+        linker.args([
+            "-arch",
+            self.architecture,
+            "-platform_version",
+            "macos",
+            "11.0",
+            "11.0",
+            "-dead_strip",
+        ]);
         succeed(linker.args(options).arg("-o").arg(name).args(inputs).args(archive))
     }
 }

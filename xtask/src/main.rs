@@ -7,6 +7,7 @@ mod coverage;
 mod demo;
 mod fuzz;
 mod guests;
+mod linked;
 mod real;
 mod setup;
 mod starts;
@@ -40,6 +41,8 @@ enum Command {
     Fuzz(fuzz::Options),
     /// Build the programs of tests/guest as Mach-O files; prints the directory they are in
     Guests(guests::Options),
+    /// Build the images of tests/linked with the static library in them; prints the directory they are in
+    Linked(linked::Options),
     /// Fetch the programs of the demonstration; prints the directory they are in
     Real(real::Options),
     /// Start a guest many times and count the failures
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Command::Demo(options) => demo::run(&options),
         Command::Fuzz(options) => fuzz::run(&options).map_err(Into::into),
         Command::Guests(options) => guests::run(&options),
+        Command::Linked(options) => linked::run(&options),
         Command::Real(options) => real::run(&options),
         Command::Starts(options) => starts::run(&options),
         Command::Test(options) => match test::run(&options) {

@@ -31,6 +31,8 @@ const TARGETS: Need = Need {
     ..need("Rust for Mach-O and arm64", capi::DEBIAN_PACKAGES, capi::has_toolchains)
 };
 const MACHO_LINKER: Need = need("a linker for Mach-O", &["lld"], || capi::macho_linker().is_some());
+const MACHO_COMPILER: Need =
+    need("a C compiler for Mach-O", &["clang"], || succeeds(&["clang", "--version"]));
 const ARM64_COMPILER: Need =
     need("a C compiler for arm64", &["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"], || {
         succeeds(&["aarch64-linux-gnu-gcc", "--version"])
@@ -44,8 +46,25 @@ const VALGRIND: Need = need("valgrind", &["valgrind"], || succeeds(&["valgrind",
 /// # Errors
 /// Something is missing and cannot be installed; the message says what to do.
 pub(crate) fn everything() -> Result<()> {
-    packages(&[CPP_COMPILER, PIP, TARGETS, MACHO_LINKER, ARM64_COMPILER, ARM64_EMULATOR, VALGRIND])?;
+    packages(&[
+        CPP_COMPILER,
+        PIP,
+        TARGETS,
+        MACHO_LINKER,
+        MACHO_COMPILER,
+        ARM64_COMPILER,
+        ARM64_EMULATOR,
+        VALGRIND,
+    ])?;
     components()
+}
+
+/// What is needed to build Mach-O images with the library in them, and the loader of those for arm64.
+///
+/// # Errors
+/// As of [`everything`].
+pub(crate) fn linking() -> Result<()> {
+    packages(&[TARGETS, MACHO_LINKER, MACHO_COMPILER, ARM64_COMPILER])
 }
 
 /// What is needed to fetch packages of the Python index.

@@ -6,10 +6,10 @@ mod macho;
 
 use crate::Result;
 use archive::Archive;
-pub(crate) use build::{DEBIAN_PACKAGES, RUSTUP, has_toolchains};
+pub(crate) use build::{DEBIAN_PACKAGES, RUSTUP, Target, Variant, build as library, has_toolchains};
 pub(crate) use macho::linker as macho_linker;
 
-use build::{Target, Variant};
+
 use clap::Args;
 use std::path::{Path, PathBuf};
 
