@@ -16,6 +16,9 @@ use xnu_abi::darwin::signal::{
 use xnu_abi::linux::{SignalStack, flags};
 
 /// `man 2 sigaction`. The old action is written before the new one is set, so a bad address leaves it unset.
+///
+/// Differs from XNU where nobody has said how the guest is entered ([`signal::Actions::set_host`]): a handler is
+/// `ENOTSUP` then, since it would never run.
 pub fn sigaction<K: Kernel, L>(
     cx: &mut Context<'_, K, L>,
     signal: Signal,
@@ -42,6 +45,9 @@ pub fn sigaction<K: Kernel, L>(
             mask: wanted.sa_mask & !CANNOT_MASK,
             flags: wanted.sa_flags as u32 & SA_USERSPACE_MASK,
         };
+        if action.is_caught() && cx.process.actions.host() == (0, 0) && cx.thread.is_none() {
+            return Err(Errno::ENOTSUP);
+        }
         cx.process.actions.set(signal, action);
         signal::install(cx.kernel(), &cx.process.actions, signal);
     }
