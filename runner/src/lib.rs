@@ -5,6 +5,8 @@ pub mod commpage;
 mod linked;
 pub mod load;
 pub mod macho;
+pub mod sandbox;
+pub mod skeleton;
 pub mod stack;
 pub mod start;
 pub mod trace;

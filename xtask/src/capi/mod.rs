@@ -9,7 +9,6 @@ use archive::Archive;
 pub(crate) use build::{DEBIAN_PACKAGES, RUSTUP, Target, Variant, build as library, has_toolchains};
 pub(crate) use macho::linker as macho_linker;
 
-
 use clap::Args;
 use std::path::{Path, PathBuf};
 
