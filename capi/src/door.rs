@@ -88,6 +88,13 @@ impl Lkm for Door {
     }
 }
 
+/// The number behind `name`, if `string` is that and nothing else.
+fn value(string: &[u8], name: &str, read: fn(&[u8]) -> (u64, usize)) -> Option<u64> {
+    let digits = string.strip_prefix(name.as_bytes())?;
+    let (number, len) = read(digits);
+    (len > 0 && len == digits.len()).then_some(number)
+}
+
 /// Finds what stands behind `/dev/mach`. `applep` is the null-terminated list of the loader's strings; null says that
 /// this is the child of a fork that the caller made itself.
 ///
@@ -107,14 +114,13 @@ pub unsafe extern "C" fn mach_driver_init(applep: *const *const c_char) {
     while let Some(string) = unsafe { next.read().as_ref() } {
         // SAFETY: a C string of the list.
         let string = unsafe { cstr::bytes((&raw const *string).cast()) };
-        if let Some(digits) = string.strip_prefix(KERNFD_KEY.as_bytes())
-            && let Ok(fd) = i32::try_from(atoi(digits).0)
-            && !digits.is_empty()
+        if let Some(number) = value(string, KERNFD_KEY, atoi)
+            && let Ok(fd) = i32::try_from(number)
         {
             door.open(Device::adopt(fd));
         }
-        if let Some(digits) = string.strip_prefix(ENTRY_KEY.as_bytes()) {
-            door.entry.store(atoi16(digits).0 as usize, Ordering::Release);
+        if let Some(address) = value(string, ENTRY_KEY, atoi16) {
+            door.entry.store(address as usize, Ordering::Release);
         }
         // SAFETY: the list goes on.
         next = unsafe { next.add(1) };

@@ -9,6 +9,7 @@
 use crate::state::process;
 use crate::va_list::{VaList, Variable};
 use core::ffi::c_char;
+use xnu_abi::linux::{Errno, KernelSigaction};
 use xnu_core::linux;
 use xnu_core::simple::cstr::{self, CBuffer};
 use xnu_core::simple::{INT_MAX, LineReader, atoi, atoi16, format, fprintf, kprintf, printf};
@@ -178,17 +179,26 @@ pub(crate) fn abort() -> ! {
     const SIGABRT: i32 = 6;
     const STATUS: i32 = 128 + SIGABRT;
     let kernel = &process().kernel;
-    // Nothing of this can fail where the signal is at its default; else the process ends all the same.
-    let _ = linux::signal::set_mask(kernel, 0);
-    if let (Ok(pid), Ok(tid)) = (linux::process::getpid(kernel), linux::process::gettid(kernel)) {
-        let _ = linux::signal::tgkill(kernel, pid, tid, SIGABRT);
-    }
+    let raise = || -> Result<(), Errno> {
+        // Of the other signals, those that wait go on waiting.
+        let mask = linux::signal::mask(kernel)? & !(1 << (SIGABRT - 1));
+        linux::signal::set_mask(kernel, mask)?;
+        let (pid, tid) = (linux::process::getpid(kernel)?, linux::process::gettid(kernel)?);
+        linux::signal::tgkill(kernel, pid, tid, SIGABRT)
+    };
+    // Nothing of this can fail unless Linux is told to refuse it; then the process ends all the same.
+    let _ = raise();
+    // It was ignored, or its handler came back.
+    let default = KernelSigaction { handler: 0, flags: 0, restorer: 0, mask: 0 };
+    let _ = linux::signal::rt_sigaction(kernel, SIGABRT, &default);
+    let _ = raise();
     loop {
         linux::process::exit_group(kernel, STATUS);
     }
 }
 
-/// `man 3 abort`: a handler of `SIGABRT` may run, but the process ends.
+/// `man 3 abort`: a handler of `SIGABRT` may run; if it returns, and where the signal is ignored or blocked, the process
+/// is ended by that signal all the same.
 #[unsafe(no_mangle)]
 pub extern "C" fn __simple_abort() -> ! {
     abort()
