@@ -2,6 +2,7 @@
 #ifndef CHECK_H
 #define CHECK_H
 
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,19 +16,27 @@ __attribute__((weak)) unsigned checks, failures;
 // What is being tested, for messages.
 __attribute__((weak)) const char *topic = "";
 
+// Counts a failure and tells of the first ones.
+__attribute__((format(printf, 1, 2))) static inline void report(const char *format, ...) {
+    if (failures++ < 40) {
+        va_list list;
+        va_start(list, format);
+        vfprintf(stderr, format, list);
+        va_end(list);
+    }
+}
+
 static inline void check_true(int good, const char *text, const char *file, int line) {
     checks++;
     if (!good) {
-        failures++;
-        fprintf(stderr, "%s:%d: %s: wrong: %s\n", file, line, topic, text);
+        report("%s:%d: %s: wrong: %s\n", file, line, topic, text);
     }
 }
 
 static inline void check_number(long long found, long long wanted, const char *text, const char *file, int line) {
     checks++;
     if (found != wanted) {
-        failures++;
-        fprintf(stderr, "%s:%d: %s: %s is %lld (%#llx), not %lld (%#llx)\n", file, line, topic, text, found,
+        report("%s:%d: %s: %s is %lld (%#llx), not %lld (%#llx)\n", file, line, topic, text, found,
                 (unsigned long long)found, wanted, (unsigned long long)wanted);
     }
 }
@@ -35,8 +44,7 @@ static inline void check_number(long long found, long long wanted, const char *t
 static inline void check_text(const char *found, const char *wanted, const char *text, const char *file, int line) {
     checks++;
     if (!found || strcmp(found, wanted)) {
-        failures++;
-        fprintf(stderr, "%s:%d: %s: %s is \"%s\", not \"%s\"\n", file, line, topic, text,
+        report("%s:%d: %s: %s is \"%s\", not \"%s\"\n", file, line, topic, text,
                 found ? found : "(null)", wanted);
     }
 }

@@ -391,10 +391,9 @@ int main(int argc, char **argv) {
         checks++;
         if (result != (long)length || stored != -1
             || (out_length >= 0 && memcmp(found, wanted, (size_t)out_length + 1) != 0)) {
-            failures++;
-            fprintf(stderr, "case %lu: %s, size %zu, arguments %s, format \"%s\"\n wanted %zu \"%s\"\n found  %ld \"%.*s\"\n",
-                    number, names[function], size, shape->kinds, format, length, wanted, result,
-                    (int)(out_length < 0 ? 0 : out_length), found);
+            report("case %lu: %s, size %zu, arguments %s, format \"%s\"\n wanted %zu \"%s\"\n found  %ld \"%.*s\"\n",
+                   number, names[function], size, shape->kinds, format, length, wanted, result,
+                   (int)(out_length < 0 ? 0 : out_length), found);
         }
         if (strlen(shape->kinds) > arguments_max) {
             arguments_max = (unsigned)strlen(shape->kinds);
