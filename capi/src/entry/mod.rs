@@ -7,9 +7,10 @@
 //! As of a C function, callee-saved registers are kept; so is what the wrapper has in its red zone, but for the eight
 //! bytes that `call` itself overwrites.
 //!
-//! Each of the first two begins and ends with a slot that does nothing, to be overwritten by a tracer: 13 bytes on
-//! x86-64 (`movabs`, `call`), 16 on arm64 (`ldr`, `blr`, an address). `__darling_bsd_syscall_entry`, `…_exit` and Mach's hold
-//! their addresses.
+//! Each of the first two begins and ends with a slot that does nothing, to be overwritten by a tracer: with 13 bytes on
+//! x86-64 (`movabs r10`, `call r10`), with 16 on arm64 (`ldr x17`, `br x17`, an address). On arm64 a call would lose the
+//! wrapper's return address, so the tracer's code jumps back, behind the slot. `__darling_bsd_syscall_entry`, `…_exit`
+//! and Mach's hold the addresses of the slots.
 //!
 //! These names are the assembler's, with no underscore added: C does not call them.
 //!
