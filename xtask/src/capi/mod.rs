@@ -6,6 +6,7 @@
 mod archive;
 mod build;
 mod code;
+mod header;
 mod macho;
 mod numbers;
 mod stack;
@@ -32,6 +33,9 @@ pub(crate) struct Options {
     /// Check what the library must be; fail if it is not
     #[arg(long)]
     check: bool,
+    /// Make include/xnu_emu.h anew, and nothing else
+    #[arg(long, conflicts_with = "check")]
+    write_header: bool,
 }
 
 /// The most code that the library may bring into a process.
@@ -42,6 +46,9 @@ const MAX_TEXT_BYTES: u64 = 512 << 10;
 /// # Errors
 /// A toolchain is missing, something does not build, or a check fails.
 pub(crate) fn run(options: &Options) -> Result<()> {
+    if options.write_header {
+        return header::write();
+    }
     if options.check {
         setup::c_interface()?;
     }
@@ -59,6 +66,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
                 problems.extend(found.iter().map(|problem| format!("{shown}: {problem}")));
             }
         }
+    }
+    if options.check {
+        problems.extend(header::problems(&list)?);
     }
     for problem in &problems {
         println!("{problem}");
