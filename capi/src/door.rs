@@ -103,7 +103,7 @@ fn value(string: &[u8], name: &str, read: fn(&[u8]) -> (u64, usize)) -> Option<u
 /// # Safety
 /// `applep` is null or such a list.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mach_driver_init(applep: *const *const c_char) {
+pub unsafe extern "C" fn mach_driver_init(applep: *mut *const c_char) {
     let door = &process().lkm;
     if applep.is_null() {
         door.forked();

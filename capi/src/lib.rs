@@ -27,7 +27,7 @@ pub mod state;
 mod va_list;
 pub mod variadic;
 
-pub use va_list::VaList;
+pub use va_list::CVaList;
 
 /// Nothing here panics, which the build checks: this is never called. A static library must have it all the same.
 #[cfg(feature = "archive")]

@@ -7,7 +7,7 @@
 //! text where none is said), and a format fits its arguments.
 
 use crate::state::process;
-use crate::va_list::{VaList, Variable};
+use crate::va_list::{CVaList, Variable};
 use core::ffi::c_char;
 use xnu_abi::linux::{Errno, KernelSigaction};
 use xnu_core::linux;
@@ -16,7 +16,7 @@ use xnu_core::simple::{INT_MAX, LineReader, atoi, atoi16, format, fprintf, kprin
 
 /// Formats into a buffer of any size. Returns what C's `vsnprintf` does.
 #[inline(always)]
-unsafe fn print(mut buffer: CBuffer, text: *const c_char, args: VaList) -> i32 {
+unsafe fn print(mut buffer: CBuffer, text: *const c_char, args: CVaList) -> i32 {
     // SAFETY: the caller's promise.
     let (text, mut args) = unsafe { (cstr::bytes(text.cast()), Variable::new(args)) };
     let result = format(&mut buffer, text, &mut args);
@@ -36,7 +36,7 @@ pub unsafe extern "C" fn __simple_vsnprintf(
     buffer: *mut c_char,
     max_length: usize,
     format: *const c_char,
-    args: VaList,
+    args: CVaList,
 ) -> i32 {
     // SAFETY: the caller's promise.
     unsafe { print(CBuffer::new(buffer.cast(), max_length), format, args) }
@@ -47,7 +47,7 @@ pub unsafe extern "C" fn __simple_vsnprintf(
 /// # Safety
 /// See the module.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn __simple_vsprintf(buf: *mut c_char, format: *const c_char, vl: VaList) -> i32 {
+pub unsafe extern "C" fn __simple_vsprintf(buf: *mut c_char, format: *const c_char, vl: CVaList) -> i32 {
     // SAFETY: the caller's promise.
     unsafe { print(CBuffer::unbounded(buf.cast()), format, vl) }
 }
@@ -57,7 +57,7 @@ pub unsafe extern "C" fn __simple_vsprintf(buf: *mut c_char, format: *const c_ch
 /// # Safety
 /// See the module.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn __simple_vprintf(format: *const c_char, args: VaList) {
+pub unsafe extern "C" fn __simple_vprintf(format: *const c_char, args: CVaList) {
     // SAFETY: the caller's promise. The prototype has no place for an error.
     let _ = unsafe { printf(&process().kernel, cstr::bytes(format.cast()), Variable::new(args)) };
 }
@@ -67,7 +67,7 @@ pub unsafe extern "C" fn __simple_vprintf(format: *const c_char, args: VaList) {
 /// # Safety
 /// See the module.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn __simple_vfprintf(fd: i32, format: *const c_char, args: VaList) {
+pub unsafe extern "C" fn __simple_vfprintf(fd: i32, format: *const c_char, args: CVaList) {
     // SAFETY: as above.
     let _ = unsafe { fprintf(&process().kernel, fd, cstr::bytes(format.cast()), Variable::new(args)) };
 }
@@ -77,7 +77,7 @@ pub unsafe extern "C" fn __simple_vfprintf(fd: i32, format: *const c_char, args:
 /// # Safety
 /// See the module.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn __simple_vkprintf(format: *const c_char, args: VaList) {
+pub unsafe extern "C" fn __simple_vkprintf(format: *const c_char, args: CVaList) {
     // SAFETY: as above.
     let _ = unsafe { kprintf(&process().lkm, cstr::bytes(format.cast()), Variable::new(args)) };
 }

@@ -13,7 +13,7 @@ use xnu_core::simple::cstr::strnlen;
 /// System V's ABI and arm64's have, or, on Apple's arm64, to the next argument.
 #[derive(Clone, Copy, Debug)]
 #[repr(transparent)]
-pub struct VaList(*mut Layout);
+pub struct CVaList(*mut Layout);
 
 /// System V on x86-64: offsets into the saved registers, of which the first six may hold integers and eight more
 /// floating-point numbers, then the rest on the stack.
@@ -55,7 +55,7 @@ pub(crate) struct Variable {
 impl Variable {
     /// # Safety
     /// See the module.
-    pub(crate) unsafe fn new(list: VaList) -> Variable {
+    pub(crate) unsafe fn new(list: CVaList) -> Variable {
         #[cfg(not(all(target_arch = "aarch64", target_vendor = "apple")))]
         return Variable { list: list.0 };
         #[cfg(all(target_arch = "aarch64", target_vendor = "apple"))]

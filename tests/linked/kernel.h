@@ -8,7 +8,7 @@ struct kernel {
 	void (*exit)(int status) __attribute__((noreturn));
 };
 
-struct xnu_emu_state;
+struct xnu_emu_state_t;
 
 /* Adopts dyld's state, and says what is wrong in `wrong`, if anything is. */
-typedef const struct kernel *kernel_init(const struct xnu_emu_state *state, const char **wrong);
+typedef const struct kernel *kernel_init(const struct xnu_emu_state_t *state, const char **wrong);

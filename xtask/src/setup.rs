@@ -67,6 +67,14 @@ pub(crate) fn linking() -> Result<()> {
     packages(&[TARGETS, MACHO_LINKER, MACHO_COMPILER, ARM64_COMPILER])
 }
 
+/// What is needed to build the C interface for every target, and to check it.
+///
+/// # Errors
+/// As of [`everything`].
+pub(crate) fn c_interface() -> Result<()> {
+    packages(&[CPP_COMPILER, TARGETS, MACHO_LINKER, ARM64_COMPILER, ARM64_EMULATOR])
+}
+
 /// What is needed to fetch packages of the Python index.
 ///
 /// # Errors

@@ -3,27 +3,27 @@
 use crate::Result;
 use object::read::archive::ArchiveFile;
 use object::{File, Object, ObjectSection, ObjectSymbol, SectionKind, SymbolScope};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
 /// The objects of a library that a program gets which needs all that the library is for.
 pub(crate) struct Archive {
     members: Vec<Vec<u8>>,
-    /// What the objects define for others, hidden or not.
-    pub(crate) defined: BTreeSet<String>,
-    /// Of these, what stays visible in what is linked.
-    pub(crate) exported: BTreeSet<String>,
-    /// What the objects use and do not define.
-    pub(crate) undefined: BTreeSet<String>,
+    pub(crate) symbols: Symbols,
 }
 
-/// Symbols of one object, as it spells them.
+/// Symbols of an object, or of several together, as they are spelled there.
 #[derive(Default)]
-struct Symbols {
-    defined: BTreeSet<String>,
-    exported: BTreeSet<String>,
-    undefined: BTreeSet<String>,
+pub(crate) struct Symbols {
+    /// What they define and use, local names too.
+    pub(crate) all: BTreeSet<String>,
+    /// What they define for others, hidden or not.
+    pub(crate) defined: BTreeSet<String>,
+    /// Of these, what stays visible in what is linked, and whether it is code.
+    pub(crate) exported: BTreeMap<String, bool>,
+    /// What they use and do not define.
+    pub(crate) undefined: BTreeSet<String>,
 }
 
 impl Archive {
@@ -49,30 +49,27 @@ impl Archive {
             return Err(format!("{} has no object of {package}", path.display()).into());
         }
 
-        let mut taken = Archive {
-            members: Vec::new(),
-            defined: BTreeSet::new(),
-            exported: BTreeSet::new(),
-            undefined: BTreeSet::new(),
-        };
+        let mut taken = Archive { members: Vec::new(), symbols: Symbols::default() };
         own.into_iter().for_each(|(object, symbols)| taken.take(object, symbols));
         while let Some(next) =
-            others.iter().position(|(_, symbols)| !symbols.defined.is_disjoint(&taken.undefined))
+            others.iter().position(|(_, symbols)| !symbols.defined.is_disjoint(&taken.symbols.undefined))
         {
             let (object, symbols) = others.swap_remove(next);
             taken.take(object, symbols);
         }
         // Whoever links the library sees these too, if it looks for them.
-        taken.exported.extend(others.into_iter().flat_map(|(_, symbols)| symbols.exported));
+        taken.symbols.exported.extend(others.into_iter().flat_map(|(_, symbols)| symbols.exported));
         Ok(taken)
     }
 
     fn take(&mut self, object: Vec<u8>, symbols: Symbols) {
         self.members.push(object);
-        self.defined.extend(symbols.defined);
-        self.exported.extend(symbols.exported);
-        self.undefined.extend(symbols.undefined);
-        self.undefined.retain(|name| !self.defined.contains(name));
+        let taken = &mut self.symbols;
+        taken.all.extend(symbols.all);
+        taken.defined.extend(symbols.defined);
+        taken.exported.extend(symbols.exported);
+        taken.undefined.extend(symbols.undefined);
+        taken.undefined.retain(|name| !taken.defined.contains(name));
     }
 
     /// The objects, parsed.
@@ -95,11 +92,21 @@ impl Archive {
     }
 }
 
-fn symbols(object: &[u8]) -> Result<Symbols> {
+/// The symbols of an object file or of something linked.
+///
+/// # Errors
+/// It is none.
+pub(crate) fn symbols(object: &[u8]) -> Result<Symbols> {
     let file = File::parse(object)?;
+    let is_code =
+        |section| file.section_by_index(section).is_ok_and(|section| section.kind() == SectionKind::Text);
     let mut symbols = Symbols::default();
-    for symbol in file.symbols().filter(ObjectSymbol::is_global) {
+    for symbol in file.symbols() {
         let name = symbol.name()?.to_owned();
+        symbols.all.insert(name.clone());
+        if !symbol.is_global() {
+            continue;
+        }
         if symbol.is_undefined() {
             // ELF's table begins with a symbol of no name.
             if !name.is_empty() {
@@ -108,7 +115,7 @@ fn symbols(object: &[u8]) -> Result<Symbols> {
             continue;
         }
         if symbol.scope() == SymbolScope::Dynamic {
-            symbols.exported.insert(name.clone());
+            symbols.exported.insert(name.clone(), symbol.section_index().is_some_and(is_code));
         }
         symbols.defined.insert(name);
     }

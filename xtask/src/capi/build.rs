@@ -32,6 +32,22 @@ impl Target {
         }
     }
 
+    /// The Mach-O linker's name of the processor.
+    pub(crate) fn macho_arch(self) -> &'static str {
+        match self {
+            Target::X86_64Elf | Target::X86_64MachO => "x86_64",
+            Target::Aarch64MachO | Target::Aarch64Elf => "arm64",
+        }
+    }
+
+    /// The target of the same processor whose object files are ELF's.
+    pub(crate) fn elf(self) -> Target {
+        match self {
+            Target::X86_64Elf | Target::X86_64MachO => Target::X86_64Elf,
+            Target::Aarch64MachO | Target::Aarch64Elf => Target::Aarch64Elf,
+        }
+    }
+
     pub(crate) fn is_elf(self) -> bool {
         matches!(self, Target::X86_64Elf | Target::Aarch64Elf)
     }
