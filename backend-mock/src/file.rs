@@ -9,13 +9,16 @@ use linux_raw_sys::general::{
     DT_DIR, DT_LNK, O_APPEND, O_NONBLOCK, RLIMIT_FSIZE, SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET,
     SIGPIPE, SIGXFSZ, termios, winsize,
 };
-use linux_raw_sys::ioctl::{FIOCLEX, FIONBIO, FIONCLEX, FIONREAD, TCGETS, TIOCGPGRP, TIOCGWINSZ};
+use linux_raw_sys::ioctl::{FIOCLEX, FIONBIO, FIONCLEX, FIONREAD, TCGETS, TIOCGPGRP, TIOCGWINSZ, TIOCSPGRP};
 use xnu_abi::linux::Errno;
 
 /// Most bytes that one call moves (`MAX_RW_COUNT`).
 const MAX_COUNT: u64 = 0x7fff_f000;
 /// Most elements of an I/O vector.
 const IOV_MAX: u64 = 1024;
+
+/// `include/uapi/linux/fs.h`
+const FS_IOC_FIEMAP: u32 = 0xc020_660b;
 
 /// Where the bytes of a transfer lie.
 enum Buffer {
@@ -439,6 +442,15 @@ impl State {
                 a.write(&mut self.memory, 2, &group)?;
                 Ok(0)
             }
+            TIOCSPGRP if is_tty => {
+                let group = crate::layout::get(&a.read(&self.memory, 2, 4)?, 0, 4) as i32;
+                match group {
+                    ..=-1 => Err(Errno::EINVAL),
+                    group if group == self.process.pgid => Ok(0),
+                    _ => Err(Errno::ESRCH),
+                }
+            }
+            FS_IOC_FIEMAP => self.fiemap(a),
             _ => Err(Errno::ENOTTY),
         }
     }

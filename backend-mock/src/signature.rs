@@ -59,6 +59,7 @@ pub(crate) fn signature(nr: Sysno) -> Option<(usize, &'static [Kind])> {
         S::Close | S::Dup | S::Fchdir | S::Umask | S::Fsync | S::Fdatasync | S::Syncfs | S::Getpgid | S::Getsid
         | S::Exit | S::ExitGroup => (1, N1),
         S::CloseRange | S::Lseek | S::Dup3 | S::Fchown | S::Tgkill => (3, N3),
+        S::Fallocate | S::Fadvise64 | S::SyncFileRange => (4, &[Num, Num, Num, Num]),
         S::Fcntl => (2, &[Num, Num, Opaque]),
         S::Ioctl => (2, &[Num, Num, Opaque]),
         S::Pipe2 => (2, &[Out(Is(8)), Num]),

@@ -167,6 +167,7 @@ fn check_vector<K: Kernel, L>(
 
 /// `man 2 close`.
 pub fn close<K: Kernel, L>(cx: &mut Context<'_, K, L>, fd: Fd) -> SysResult<()> {
+    cx.process.descriptors.forget(fd.0);
     linux::descriptor::close(cx.kernel(), fd.to_linux()?).to_bsd()
 }
 
@@ -191,6 +192,7 @@ pub fn lseek<K: Kernel, L>(
 /// `man 2 dup`.
 pub fn dup<K: Kernel, L>(cx: &mut Context<'_, K, L>, fd: Fd) -> SysResult<Fd> {
     let copy = linux::descriptor::dup(cx.kernel(), fd.to_linux()?).to_bsd()?;
+    cx.process.descriptors.copied(fd.0, copy.0);
     Ok(Fd(copy.0))
 }
 
@@ -201,6 +203,8 @@ pub fn dup2<K: Kernel, L>(cx: &mut Context<'_, K, L>, from: Fd, to: Fd) -> SysRe
         linux::descriptor::fcntl(cx.kernel(), source, flags::F_GETFD, 0).to_bsd()?;
     } else {
         linux::descriptor::dup3(cx.kernel(), source, target, 0).to_bsd()?;
+        cx.process.descriptors.forget(to.0);
+        cx.process.descriptors.copied(from.0, to.0);
     }
     Ok(to)
 }

@@ -109,7 +109,7 @@ calls! {
     89 descriptor getdtablesize() -> i32 => todo(),
     90 descriptor dup2(from: Fd, to: Fd) -> Fd => faithful(descriptor::dup2),
     91 removed nosys() -> () => nosys("old getdopt"),
-    92 | 406 descriptor fcntl(fd: Fd, cmd: FcntlCommand, arg: FcntlArgument) -> i32 => partial(fcntl::fcntl, "commands beyond descriptors, status flags, locks, syncing and F_GETPATH are ENOTSUP; owners and locks of what has none are Linux's"),
+    92 | 406 descriptor fcntl(fd: Fd, cmd: FcntlCommand, arg: FcntlArgument) -> i32 => faithful(fcntl::fcntl),
     93 | 407 descriptor select(nd: i32, readfds: UserAddr, writefds: UserAddr, exceptfds: UserAddr, tv: UserAddr) -> i32 => todo(),
     94 removed nosys() -> () => nosys("old setdopt"),
     95 | 408 descriptor fsync(fd: Fd) -> () => faithful(descriptor::fsync),

@@ -166,6 +166,23 @@ pub fn fdatasync<K: Kernel>(kernel: &K, file: LinuxFd) -> LinuxResult<()> {
     unit(call!(kernel, Fdatasync, file.arg()))
 }
 
+/// `man 2 sync_file_range` of the whole file.
+pub fn sync_file_range<K: Kernel>(kernel: &K, file: LinuxFd, flags: u32) -> LinuxResult<()> {
+    unit(call!(kernel, SyncFileRange, file.arg(), Arg::Val(0), Arg::Val(0), Arg::Val(flags as usize)))
+}
+
+/// `man 2 ftruncate`.
+pub fn ftruncate<K: Kernel>(kernel: &K, file: LinuxFd, length: i64) -> LinuxResult<()> {
+    unit(call!(kernel, Ftruncate, file.arg(), Arg::Val(length as usize)))
+}
+
+/// `man 2 pread`, into our own memory.
+pub fn pread_own<K: Kernel>(kernel: &K, file: LinuxFd, buf: &mut [u8], offset: i64) -> LinuxResult<usize> {
+    let count = buf.len();
+    call!(kernel, Pread64, file.arg(), Arg::Out(buf), Arg::Val(count), Arg::Val(offset as usize))
+        .map(|read| read.min(count))
+}
+
 /// `man 2 fallocate`.
 pub fn fallocate<K: Kernel>(
     kernel: &K,
