@@ -11,6 +11,7 @@ use linux_raw_sys::general::{
 };
 use linux_raw_sys::ioctl::{FIOCLEX, FIONBIO, FIONCLEX, FIONREAD, TCGETS, TIOCGPGRP, TIOCGWINSZ, TIOCSPGRP};
 use xnu_abi::linux::Errno;
+use xnu_abi::linux::flags::{RWF_NOAPPEND, RWF_NOSIGNAL};
 
 /// Most bytes that one call moves (`MAX_RW_COUNT`).
 const MAX_COUNT: u64 = 0x7fff_f000;
@@ -131,27 +132,38 @@ impl State {
     pub(crate) fn write(&mut self, a: &mut Args<'_, '_>) -> Answer {
         self.writable(a.int(0))?;
         let len = State::plain_count(a)?;
-        self.write_from(a, &Buffer::Argument, len, None)
+        self.write_from(a, &Buffer::Argument, len, None, 0)
     }
 
     pub(crate) fn pwrite64(&mut self, a: &mut Args<'_, '_>) -> Answer {
         let pos = self.position(a, 3)?;
         self.writable(a.int(0))?;
         let len = State::plain_count(a)?;
-        self.write_from(a, &Buffer::Argument, len, Some(pos))
+        self.write_from(a, &Buffer::Argument, len, Some(pos), 0)
     }
 
     pub(crate) fn writev(&mut self, a: &mut Args<'_, '_>) -> Answer {
         self.writable(a.int(0))?;
         let (buffer, len) = self.vector(a)?;
-        self.write_from(a, &buffer, len, None)
+        self.write_from(a, &buffer, len, None, 0)
     }
 
     pub(crate) fn pwritev(&mut self, a: &mut Args<'_, '_>) -> Answer {
         let pos = self.position(a, 3)?;
         self.writable(a.int(0))?;
         let (buffer, len) = self.vector(a)?;
-        self.write_from(a, &buffer, len, Some(pos))
+        self.write_from(a, &buffer, len, Some(pos), 0)
+    }
+
+    pub(crate) fn pwritev2(&mut self, a: &mut Args<'_, '_>) -> Answer {
+        let flags = a.uint(5);
+        let pos = if a.offset(3) == -1 { None } else { Some(self.position(a, 3)?) };
+        self.writable(a.int(0))?;
+        let (buffer, len) = self.vector(a)?;
+        if flags & !(RWF_NOAPPEND | RWF_NOSIGNAL) != 0 {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        self.write_from(a, &buffer, len, pos, flags)
     }
 
     fn readable(&self, fd: i32) -> Result<(), Errno> {
@@ -228,10 +240,17 @@ impl State {
         self.tty_input.iter().take(end.min(len)).copied().collect()
     }
 
-    fn write_from(&mut self, a: &mut Args<'_, '_>, buffer: &Buffer, len: usize, at: Option<u64>) -> Answer {
+    fn write_from(
+        &mut self,
+        a: &mut Args<'_, '_>,
+        buffer: &Buffer,
+        len: usize,
+        at: Option<u64>,
+        flags: u32,
+    ) -> Answer {
         let fd = a.int(0);
         let file = self.descriptors.file(fd)?;
-        let (ino, append) = (file.ino, file.has(O_APPEND));
+        let (ino, append) = (file.ino, file.has(O_APPEND) && flags & RWF_NOAPPEND == 0);
         let pos = at.unwrap_or(file.pos);
         check_end(pos, len)?;
         match &self.inodes.get(ino).body {
@@ -247,7 +266,9 @@ impl State {
             Body::Fifo(pipe) => {
                 let room = pipe.room_for(len);
                 if !self.descriptors.has_reader(ino) {
-                    self.raise(SIGPIPE);
+                    if flags & RWF_NOSIGNAL == 0 {
+                        self.raise(SIGPIPE);
+                    }
                     return Err(Errno::EPIPE);
                 }
                 if room == 0 {

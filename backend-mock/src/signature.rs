@@ -54,6 +54,8 @@ pub(crate) fn signature(nr: Sysno) -> Option<(usize, &'static [Kind])> {
         S::Pwrite64 => (4, &[Num, In(Len::Arg(2)), Num, Num]),
         S::Readv | S::Writev => (3, &[Num, In(Each(2, 16)), Num]),
         S::Preadv | S::Pwritev => (4, &[Num, In(Each(2, 16)), Num, Num, Num]),
+        S::Pwritev2 => (6, &[Num, In(Each(2, 16)), Num, Num, Num, Num]),
+        S::RtSigtimedwait => (4, &[In(Len::Arg(3)), Out(Is(128)), In(Is(16)), Num]),
         S::Openat => (3, &[Num, Path, Num, Num]),
         S::Openat2 => (4, &[Num, Path, In(Len::Arg(3)), Num]),
         S::Close | S::Dup | S::Fchdir | S::Umask | S::Fsync | S::Fdatasync | S::Syncfs | S::Getpgid | S::Getsid

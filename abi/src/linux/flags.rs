@@ -62,6 +62,7 @@ flags! {
     FALLOC_FL_KEEP_SIZE = 1,
     FALLOC_FL_PUNCH_HOLE = 2,
     SYNC_FILE_RANGE_WRITE = 2,
+    MADV_POPULATE_WRITE = 23,
     POSIX_FADV_NORMAL = 0,
     POSIX_FADV_RANDOM = 1,
     POSIX_FADV_WILLNEED = 3,
@@ -77,6 +78,11 @@ flags! {
     SA_RESTORER = 0x0400_0000,
     SA_ONSTACK = 0x0800_0000,
 }
+
+/// Since Linux 6.9.
+pub const RWF_NOAPPEND: u32 = 0x20;
+/// Since Linux 6.18.
+pub const RWF_NOSIGNAL: u32 = 0x100;
 
 /// x86-64 alone has it; elsewhere it is no flag at all.
 pub const MAP_32BIT: u32 = if cfg!(target_arch = "x86_64") { 0x40 } else { 0 };

@@ -11,5 +11,6 @@ pub mod process;
 pub mod signal;
 mod table;
 pub mod time;
+pub mod transfer;
 
 pub use table::{ROWS, dispatch, row};

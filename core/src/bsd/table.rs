@@ -1,6 +1,6 @@
 //! BSD system calls (`bsd/kern/syscalls.master` of xnu-11417.101.15, as macOS configures it).
 
-use super::{descriptor, fcntl, identity, memory, metadata, name, open, process, signal, time};
+use super::{descriptor, fcntl, identity, memory, metadata, name, open, process, signal, time, transfer};
 use crate::table::{DirFd, FcntlArgument, Fd, Unchanged, UserBuf, UserOut, UserPath, calls};
 use crate::user::{UserAddr, UserPtr};
 use xnu_abi::darwin::fcntl::{AtFlags, FcntlCommand, OpenFlags};
@@ -20,8 +20,8 @@ calls! {
     0 system nosys() -> () => nosys("the number is the first argument: resolved at entry"),
     1 process exit(status: i32) -> Unchanged => faithful(process::exit),
     2 process fork() -> i32 => todo(),
-    3 | 396 descriptor read(fd: Fd, buf: UserOut, nbyte: usize) -> usize => partial(descriptor::read, "where memory ends inside the buffer, a short count and not EFAULT"),
-    4 | 397 descriptor write(fd: Fd, buf: UserBuf, nbyte: usize) -> usize => partial(descriptor::write, "where memory ends inside the buffer, a short count and not EFAULT"),
+    3 | 396 descriptor read(fd: Fd, buf: UserOut, nbyte: usize) -> usize => faithful(transfer::read),
+    4 | 397 descriptor write(fd: Fd, buf: UserBuf, nbyte: usize) -> usize => faithful(transfer::write),
     5 | 398 descriptor open(path: UserPath, flags: OpenFlags, mode: Mode) -> Fd => partial(open::open, "O_EXEC does not check for execute permission; O_CLOFORK is ignored"),
     6 | 399 descriptor close(fd: Fd) -> () => faithful(descriptor::close),
     7 | 400 process wait4(pid: i32, status: UserAddr, options: i32, rusage: UserAddr) -> i32 => todo(),
@@ -137,8 +137,8 @@ calls! {
     117 process getrusage(who: i32, rusage: UserAddr) -> i32 => todo(),
     118 network getsockopt(s: Fd, level: i32, name: i32, val: UserAddr, avalsize: UserAddr) -> i32 => todo(),
     119 removed nosys() -> () => nosys("old resuba"),
-    120 | 411 descriptor readv(fd: Fd, iovp: UserPtr<Iovec>, iovcnt: u32) -> usize => partial(descriptor::readv, "where memory ends inside the buffer, a short count and not EFAULT"),
-    121 | 412 descriptor writev(fd: Fd, iovp: UserPtr<Iovec>, iovcnt: u32) -> usize => partial(descriptor::writev, "where memory ends inside the buffer, a short count and not EFAULT"),
+    120 | 411 descriptor readv(fd: Fd, iovp: UserPtr<Iovec>, iovcnt: u32) -> usize => faithful(transfer::readv),
+    121 | 412 descriptor writev(fd: Fd, iovp: UserPtr<Iovec>, iovcnt: u32) -> usize => faithful(transfer::writev),
     122 time settimeofday(tv: UserAddr, tzp: UserAddr) -> i32 => todo(),
     123 metadata fchown(fd: Fd, uid: i32, gid: i32) -> i32 => todo(),
     124 metadata fchmod(fd: Fd, mode: i32) -> i32 => todo(),
@@ -170,8 +170,8 @@ calls! {
     150 removed nosys() -> () => nosys("old getsockname"),
     151 process getpgid(pid: i32) -> i32 => todo(),
     152 process setprivexec(flag: i32) -> i32 => todo(),
-    153 | 414 descriptor pread(fd: Fd, buf: UserOut, nbyte: usize, offset: i64) -> usize => partial(descriptor::pread, "where memory ends inside the buffer, a short count and not EFAULT"),
-    154 | 415 descriptor pwrite(fd: Fd, buf: UserBuf, nbyte: usize, offset: i64) -> usize => partial(descriptor::pwrite, "a file opened with O_APPEND is appended to; where memory ends inside the buffer, a short count and not EFAULT"),
+    153 | 414 descriptor pread(fd: Fd, buf: UserOut, nbyte: usize, offset: i64) -> usize => faithful(transfer::pread),
+    154 | 415 descriptor pwrite(fd: Fd, buf: UserBuf, nbyte: usize, offset: i64) -> usize => faithful(transfer::pwrite),
     155 mount nfssvc(flag: i32, argp: UserAddr) -> i32 => todo(),
     156 removed nosys() -> () => nosys("old getdirentries"),
     157 metadata statfs(path: UserPath, buf: UserAddr) -> i32 => todo(),
@@ -527,8 +527,8 @@ calls! {
     537 name pivot_root(new_rootfs_path_before: UserPath, old_rootfs_path_after: UserPath) -> i32 => todo(),
     538 process task_inspect_for_pid(target_tport: u32, pid: i32, t: UserAddr) -> i32 => todo(),
     539 process task_read_for_pid(target_tport: u32, pid: i32, t: UserAddr) -> i32 => todo(),
-    540 | 542 descriptor preadv(fd: Fd, iovp: UserPtr<Iovec>, iovcnt: i32, offset: i64) -> usize => partial(descriptor::preadv, "where memory ends inside the buffer, a short count and not EFAULT"),
-    541 | 543 descriptor pwritev(fd: Fd, iovp: UserPtr<Iovec>, iovcnt: i32, offset: i64) -> usize => partial(descriptor::pwritev, "a file opened with O_APPEND is appended to; where memory ends inside the buffer, a short count and not EFAULT"),
+    540 | 542 descriptor preadv(fd: Fd, iovp: UserPtr<Iovec>, iovcnt: i32, offset: i64) -> usize => faithful(transfer::preadv),
+    541 | 543 descriptor pwritev(fd: Fd, iovp: UserPtr<Iovec>, iovcnt: i32, offset: i64) -> usize => faithful(transfer::pwritev),
     544 thread ulock_wait2(operation: u32, addr: UserAddr, value: u64, timeout: u64, value2: u64) -> i32 => todo(),
     545 process proc_info_extended_id(callnum: i32, pid: i32, flavor: u32, flags: u32, ext_id: u64, arg: u64, buffer: UserAddr, buffersize: i32) -> i32 => todo(),
     546 network tracker_action(action: i32, buffer: UserAddr, buffer_size: usize) -> i32 => todo(),

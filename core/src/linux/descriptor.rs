@@ -39,17 +39,6 @@ pub fn pread<K: Kernel>(
     call!(kernel, Pread64, file.arg(), Arg::User(buf), Arg::Val(count), Arg::Val(offset as usize))
 }
 
-/// `man 2 pwrite`, from guest memory.
-pub fn pwrite<K: Kernel>(
-    kernel: &K,
-    file: LinuxFd,
-    buf: UserAddr,
-    count: usize,
-    offset: i64,
-) -> LinuxResult<usize> {
-    call!(kernel, Pwrite64, file.arg(), Arg::User(buf), Arg::Val(count), Arg::Val(offset as usize))
-}
-
 /// `man 2 readv`; the vector is the guest's own, whose layout is Linux's.
 pub fn readv<K: Kernel>(kernel: &K, file: LinuxFd, iov: UserAddr, count: usize) -> LinuxResult<usize> {
     call!(kernel, Readv, file.arg(), Arg::User(iov), Arg::Val(count))
@@ -71,22 +60,25 @@ pub fn preadv<K: Kernel>(
     call!(kernel, Preadv, file.arg(), Arg::User(iov), Arg::Val(count), Arg::Val(offset as usize), Arg::Val(0))
 }
 
-/// `man 2 pwritev`. The second half of the offset is for 32-bit processes.
-pub fn pwritev<K: Kernel>(
+/// `man 2 pwritev2`. `pieces` is the vector, our own or the guest's; an offset of -1 is the file's position. The second
+/// half of the offset is for 32-bit processes.
+pub fn pwritev2<K: Kernel>(
     kernel: &K,
     file: LinuxFd,
-    iov: UserAddr,
+    pieces: Arg<'_>,
     count: usize,
     offset: i64,
+    flags: u32,
 ) -> LinuxResult<usize> {
     call!(
         kernel,
-        Pwritev,
+        Pwritev2,
         file.arg(),
-        Arg::User(iov),
+        pieces,
         Arg::Val(count),
         Arg::Val(offset as usize),
-        Arg::Val(0)
+        Arg::Val(0),
+        Arg::Val(flags as usize)
     )
 }
 

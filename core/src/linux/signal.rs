@@ -1,8 +1,8 @@
 //! Signals, by Linux's numbers and masks.
 
-use super::{LinuxResult, call, unit, value};
+use super::{LinuxResult, call, int, unit, value};
 use crate::kernel::{Arg, Kernel};
-use xnu_abi::linux::{KernelSigaction, Sysno};
+use xnu_abi::linux::{KernelSigaction, Sysno, Timespec};
 use zerocopy::IntoBytes;
 
 /// The size of the kernel's signal set in bytes.
@@ -24,6 +24,26 @@ pub fn set_mask<K: Kernel>(kernel: &K, mask: u64) -> LinuxResult<()> {
     let bytes = mask.to_ne_bytes();
     let new = Arg::In(&bytes);
     unit(call!(kernel, RtSigprocmask, value(SIG_SETMASK), new, Arg::Val(0), Arg::Val(SIGSET_SIZE)))
+}
+
+/// `SIG_BLOCK`.
+const SIG_BLOCK: i32 = 0;
+
+/// `man 2 sigprocmask`: adds signals to the calling thread's mask and answers the old one.
+pub fn block<K: Kernel>(kernel: &K, signals: u64) -> LinuxResult<u64> {
+    let bytes = signals.to_ne_bytes();
+    let mut old = [0; SIGSET_SIZE];
+    let (new, size) = (Arg::In(&bytes), Arg::Val(SIGSET_SIZE));
+    unit(call!(kernel, RtSigprocmask, value(SIG_BLOCK), new, Arg::Out(&mut old), size))?;
+    Ok(u64::from_ne_bytes(old))
+}
+
+/// `man 2 sigtimedwait`: takes one of these signals if it waits, and does not wait for it.
+pub fn take<K: Kernel>(kernel: &K, signals: u64) -> LinuxResult<i32> {
+    let set = signals.to_ne_bytes();
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let (set, size) = (Arg::In(&set), Arg::Val(SIGSET_SIZE));
+    int(call!(kernel, RtSigtimedwait, set, Arg::Val(0), Arg::In(now.as_bytes()), size))
 }
 
 /// `man 2 sigpending`: what is blocked and waits, for the thread or the process.

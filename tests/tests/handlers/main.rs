@@ -22,3 +22,4 @@ mod signal;
 mod support;
 mod sweep;
 mod time;
+mod transfer;

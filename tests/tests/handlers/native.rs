@@ -162,3 +162,67 @@ fn a_lock_with_a_timeout_gives_up() {
     assert_eq!(fcntl(&k, other.as_raw_fd(), F_OFD_GETLK, address), ok(0));
     assert_eq!(lock[2] as i32, -1, "an open file's lock has no process");
 }
+
+/// The address of `len` bytes before the end of memory.
+fn before_the_end(k: &Native, len: u64) -> u64 {
+    const ANONYMOUS: u64 = 0x1002;
+    let pages = value(call(k, "mmap", &[0, 8192, 3, ANONYMOUS, u64::MAX, 0]));
+    assert_eq!(call(k, "munmap", &[pages + 4096, 4096]), ok(0));
+    pages + 4096 - len
+}
+
+#[test]
+fn memory_ends_with_efault_on_the_host_too() {
+    let k = native();
+    let scratch = Scratch::new("ended", &[7; 10_000]);
+    let fd = scratch.fd() as u64;
+    for len in [1, 7, 63, 64, 100, 3000] {
+        let room = before_the_end(&k, len);
+        assert_eq!(call(&k, "pread", &[fd, room, 5000, 0]), err(EFAULT), "{len}");
+        assert_eq!(
+            call(&k, "pread", &[fd, room, 5000, 10_000 - len]),
+            Answer::reply(len),
+            "{len}: the end of the file"
+        );
+        assert_eq!(call(&k, "pwrite", &[fd, room, 5000, 0]), err(EFAULT), "{len}");
+        let pieces = [room, len, 0x10, 5];
+        assert_eq!(call(&k, "preadv", &[fd, pieces.as_ptr() as u64, 2, 0]), err(EFAULT), "{len}");
+        let Reply::Value(read, write) = call(&k, "pipe", &[]) else { panic!("a pipe") };
+        let data = [7u8; 5000];
+        assert_eq!(call(&k, "write", &[write, data.as_ptr() as u64, 5000]), ok(5000));
+        assert_eq!(call(&k, "read", &[read, room, 5000]), err(EFAULT), "{len}: from a pipe");
+        for fd in [read, write] {
+            assert_eq!(call(&k, "close", &[fd]), ok(0));
+        }
+    }
+}
+
+#[test]
+fn an_offset_counts_on_the_host_too() {
+    let k = native();
+    let scratch = Scratch::new("append", b"hello");
+    let file = fs::OpenOptions::new().append(true).open(&scratch.path).expect("the file");
+    let fd = file.as_raw_fd() as u64;
+    assert_eq!(call(&k, "pwrite", &[fd, b"J".as_ptr() as u64, 1, 0]), ok(1));
+    assert_eq!(call(&k, "write", &[fd, b"!".as_ptr() as u64, 1]), ok(1));
+    assert_eq!(fs::read(&scratch.path).expect("the file"), b"Jello!");
+}
+
+#[test]
+fn quiet_pipes_and_sockets_break_without_a_signal() {
+    // The tests ignore the signal, as Rust programs do. That none is sent is seen on the mock; here, that Linux takes
+    // such writes.
+    let k = native();
+    let (socket, other) = UnixStream::pair().expect("two sockets");
+    drop(other);
+    let Reply::Value(read, write) = call(&k, "pipe", &[]) else { panic!("a pipe") };
+    assert_eq!(call(&k, "close", &[read]), ok(0));
+    for fd in [socket.as_raw_fd(), write as i32] {
+        assert_eq!(fcntl(&k, fd, F_SETNOSIGPIPE, 1), ok(0));
+        assert_eq!(fcntl(&k, fd, F_GETNOSIGPIPE, 0), ok(1));
+        assert_eq!(call(&k, "write", &[fd as u64, b"x".as_ptr() as u64, 1]), err(EPIPE));
+        let piece = [b"x".as_ptr() as u64, 1];
+        assert_eq!(call(&k, "writev", &[fd as u64, piece.as_ptr() as u64, 1]), err(EPIPE));
+    }
+    assert_eq!(call(&k, "close", &[write]), ok(0));
+}

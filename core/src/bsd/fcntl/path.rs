@@ -23,9 +23,7 @@ const DELETED: &[u8] = b" (deleted)";
 /// vnode without a name is; a path that is longer than the buffer is `ENOSPC`.
 pub(super) fn get<K: Kernel>(kernel: &K, file: LinuxFd, buf: UserAddr) -> SysResult<i32> {
     let (_, stat) = vnode(kernel, file)?;
-    let mut link = *b"/proc/self/fd/\0\0\0\0\0\0\0\0\0\0\0";
-    let (_, digits) = link.split_at_mut(b"/proc/self/fd/".len());
-    write_decimal(file.0, digits);
+    let link = linux::name::proc_path(file);
     let mut path = [0; PATH_MAX];
     let length = linux::name::readlinkat_own(kernel, LinuxFd::CWD, &link, &mut path).to_bsd()?;
     // A target as long as the buffer may have been cut off.
@@ -47,16 +45,6 @@ pub(super) fn get<K: Kernel>(kernel: &K, file: LinuxFd, buf: UserAddr) -> SysRes
     }
     kernel.copy_out(buf, with_nul)?;
     Ok(0)
-}
-
-/// Writes a number that is not negative; `out` has room for the ten digits of an `i32`.
-fn write_decimal(number: i32, out: &mut [u8]) {
-    let mut rest = number;
-    let length = rest.checked_ilog10().unwrap_or(0) as usize;
-    for digit in out.iter_mut().take(length.wrapping_add(1)).rev() {
-        *digit = b'0'.wrapping_add((rest % 10) as u8);
-        rest /= 10;
-    }
 }
 
 /// `F_PATHPKG_CHECK`: which component of an absolute path is a package, -1 for none (`bsd/vfs/vfs_subr.c`,
