@@ -244,7 +244,7 @@ pub(super) fn place<K: Kernel>(
         return Err(Errno::EINVAL);
     }
     let left = stat.stx_size.checked_sub(offset as u64).filter(|left| *left > 0).ok_or(Errno::ERANGE)?;
-    let (device, run) = extent(kernel, file, offset as u64, (length as u64).clamp(1, left))?;
+    let (device, run) = extent(kernel, file, offset as u64, (length as u64).max(1).min(left))?;
     let contiguous = if extended { run.min(length as u64) as i64 } else { 0 };
     let answer = Log2phys { l2p_flags: 0, l2p_contigbytes: contiguous, l2p_devoffset: device };
     pointer.write(kernel, &answer)?;
