@@ -6,7 +6,7 @@
 //!
 //! Differs from XNU:
 //! * `F_SETFL` leaves `O_SYNC` and `O_DSYNC` as they were opened, and `F_GETFL` does not tell bits that XNU's kernel
-//!   keeps for itself (that a descriptor was written to, and what `F_NOCACHE` and the like set).
+//!   keeps for itself (that a descriptor was written to, `O_EVTONLY`, and what `F_NOCACHE` and the like set).
 //! * What `F_GLOBAL_NOCACHE` and `F_CHECK_OPENEVT` set for all descriptors of a file is told as not set.
 
 mod file;
