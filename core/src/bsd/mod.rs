@@ -8,6 +8,7 @@ pub mod metadata;
 pub mod name;
 pub mod open;
 pub mod process;
+mod rights;
 pub mod signal;
 mod table;
 pub mod time;

@@ -155,7 +155,12 @@ fn check_executable<K: Kernel>(kernel: &K, file: LinuxFd, wanted: OpenFlags) -> 
         FileType::S_IFLNK if wanted.contains(OpenFlags::O_NOFOLLOW) => return Err(Errno::ELOOP),
         _ => return Err(Errno::EACCES),
     }
-    linux::name::faccessat(kernel, file, b"\0", X_OK, flags::AT_EMPTY_PATH | flags::AT_EACCESS).to_bsd()
+    let effective = flags::AT_EMPTY_PATH | flags::AT_EACCESS;
+    match linux::name::faccessat(kernel, file, b"\0", X_OK, effective).to_bsd() {
+        // The superuser lacks nothing but a file that somebody may execute.
+        Err(Errno::EACCES) if linux::process::geteuid(kernel).to_bsd()? == 0 => Err(Errno::EPERM),
+        other => other,
+    }
 }
 
 /// `O_TRUNC` on a file that is only named: it is opened once more, which asks for the permission to write.
