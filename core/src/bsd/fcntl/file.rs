@@ -2,14 +2,12 @@
 
 use crate::convert::errno::ToBsd;
 use crate::kernel::Kernel;
+use crate::linux::metadata::PIPEFS;
 use crate::linux::{self, LinuxFd};
 use crate::table::SysResult;
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::stat::{FileType, Mode};
 use xnu_abi::linux::{Statx, flags};
-
-/// `PIPEFS_MAGIC`: the file system of pipes without a name.
-const PIPEFS: i64 = 0x5049_5045;
 
 /// What XNU tells apart by `DTYPE_…`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
