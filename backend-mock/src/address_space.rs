@@ -143,6 +143,11 @@ impl AddressSpace {
         }
     }
 
+    /// Whether a mapped address has something behind it: a file's mapping ends with the file.
+    pub(crate) fn write_reaches(&self, address: u64) -> bool {
+        self.region(address).is_some_and(|(_, region)| address < region.valid_end)
+    }
+
     /// The protection at an address.
     pub(crate) fn prot(&self, address: u64) -> Option<u32> {
         self.region(address).map(|(_, region)| region.prot)

@@ -6,9 +6,10 @@ use crate::lock::Owner;
 use crate::pipe::Pipe;
 use crate::state::{Answer, State};
 use linux_raw_sys::general::{
-    F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_GETLK, F_GETOWN, F_GETPIPE_SZ, F_GETSIG, F_OFD_GETLK,
-    F_OFD_SETLK, F_OFD_SETLKW, F_SETFD, F_SETFL, F_SETLK, F_SETLKW, F_SETOWN, F_SETPIPE_SZ, F_SETSIG, FASYNC,
-    O_APPEND, O_CLOEXEC, O_DIRECT, O_EXCL, O_NOATIME, O_NONBLOCK, O_PATH, O_WRONLY,
+    F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_GETLK, F_GETOWN, F_GETOWN_EX, F_GETPIPE_SZ, F_GETSIG,
+    F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID, F_SETFD, F_SETFL,
+    F_SETLK, F_SETLKW, F_SETOWN, F_SETOWN_EX, F_SETPIPE_SZ, F_SETSIG, FASYNC, O_APPEND, O_CLOEXEC, O_DIRECT,
+    O_EXCL, O_NOATIME, O_NONBLOCK, O_PATH, O_WRONLY,
 };
 use std::collections::BTreeMap;
 use xnu_abi::linux::Errno;
@@ -50,6 +51,16 @@ pub(crate) struct OpenFile {
     pub(crate) linkable: bool,
     /// A fifo opened for reading before any writer came: `poll` does not call that hung up until one came and went.
     pub(crate) awaits_writer: Option<u64>,
+    /// Who is told of input.
+    pub(crate) owner: FileOwner,
+}
+
+/// Who is told of input, and by which signal (0: `SIGIO`).
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct FileOwner {
+    kind: u32,
+    id: i32,
+    signal: i32,
 }
 
 impl OpenFile {
@@ -261,6 +272,7 @@ impl State {
                 writable: !readable,
                 linkable: false,
                 awaits_writer: None,
+                owner: FileOwner::default(),
             };
             self.descriptors.install(fd, file, flags & O_CLOEXEC != 0);
         }
@@ -293,9 +305,48 @@ impl State {
                 self.record_lock(a, fd, command)
             }
             F_GETPIPE_SZ | F_SETPIPE_SZ => self.pipe_size(fd, command, a.uint(2)),
-            F_GETOWN | F_GETSIG | F_SETOWN | F_SETSIG => Ok(0),
+            F_GETOWN | F_SETOWN | F_GETOWN_EX | F_SETOWN_EX | F_GETSIG | F_SETSIG => {
+                self.owner(a, fd, command)
+            }
             _ => Err(Errno::EINVAL),
         }
+    }
+
+    /// Who is told of input. Exists: the own process and its group.
+    fn owner(&mut self, a: &mut Args<'_, '_>, fd: i32, command: u32) -> Answer {
+        let (pid, pgid) = (self.process.pid, self.process.pgid);
+        let owner = &mut self.descriptors.file_mut(fd)?.owner;
+        let (kind, id) = match command {
+            F_GETSIG => return Ok(owner.signal as usize),
+            F_SETSIG => {
+                owner.signal =
+                    Some(a.int(2)).filter(|signal| (0..=64).contains(signal)).ok_or(Errno::EINVAL)?;
+                return Ok(0);
+            }
+            F_GETOWN if owner.kind == F_OWNER_PGRP => return Ok(owner.id.wrapping_neg() as isize as usize),
+            F_GETOWN => return Ok(owner.id as usize),
+            F_GETOWN_EX => {
+                let bytes = [owner.kind.to_le_bytes(), owner.id.to_le_bytes()].concat();
+                a.write(&mut self.memory, 2, &bytes)?;
+                return Ok(0);
+            }
+            F_SETOWN if a.int(2) < 0 => (F_OWNER_PGRP, a.int(2).checked_neg().ok_or(Errno::EINVAL)?),
+            F_SETOWN => (F_OWNER_PID, a.int(2)),
+            _ => {
+                let bytes = a.read(&self.memory, 2, 8)?;
+                (crate::layout::get(&bytes, 0, 4) as u32, crate::layout::get(&bytes, 4, 4) as i32)
+            }
+        };
+        let exists = match kind {
+            F_OWNER_TID | F_OWNER_PID => id == pid,
+            F_OWNER_PGRP => id == pgid,
+            _ => return Err(Errno::EINVAL),
+        };
+        if id != 0 && !exists {
+            return Err(Errno::ESRCH);
+        }
+        (owner.kind, owner.id) = (kind, id);
+        Ok(0)
     }
 
     /// Sets the flag of a number that is open.

@@ -148,7 +148,7 @@ fn count_argument(nr: Sysno) -> Option<(usize, bool)> {
     use Sysno as S;
     match nr {
         S::Read | S::Write | S::Pread64 | S::Pwrite64 | S::Sendto | S::Recvfrom => Some((2, false)),
-        S::Readv | S::Writev | S::Preadv | S::Pwritev => Some((2, true)),
+        S::Readv | S::Writev | S::Preadv | S::Pwritev | S::Pwritev2 => Some((2, true)),
         S::Getrandom => Some((1, false)),
         _ => None,
     }

@@ -9,13 +9,17 @@ use linux_raw_sys::general::{
     DT_DIR, DT_LNK, O_APPEND, O_NONBLOCK, RLIMIT_FSIZE, SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET,
     SIGPIPE, SIGXFSZ, termios, winsize,
 };
-use linux_raw_sys::ioctl::{FIOCLEX, FIONBIO, FIONCLEX, FIONREAD, TCGETS, TIOCGPGRP, TIOCGWINSZ};
+use linux_raw_sys::ioctl::{FIOCLEX, FIONBIO, FIONCLEX, FIONREAD, TCGETS, TIOCGPGRP, TIOCGWINSZ, TIOCSPGRP};
 use xnu_abi::linux::Errno;
+use xnu_abi::linux::flags::{RWF_NOAPPEND, RWF_NOSIGNAL};
 
 /// Most bytes that one call moves (`MAX_RW_COUNT`).
 const MAX_COUNT: u64 = 0x7fff_f000;
 /// Most elements of an I/O vector.
 const IOV_MAX: u64 = 1024;
+
+/// `include/uapi/linux/fs.h`
+const FS_IOC_FIEMAP: u32 = 0xc020_660b;
 
 /// Where the bytes of a transfer lie.
 enum Buffer {
@@ -128,27 +132,38 @@ impl State {
     pub(crate) fn write(&mut self, a: &mut Args<'_, '_>) -> Answer {
         self.writable(a.int(0))?;
         let len = State::plain_count(a)?;
-        self.write_from(a, &Buffer::Argument, len, None)
+        self.write_from(a, &Buffer::Argument, len, None, 0)
     }
 
     pub(crate) fn pwrite64(&mut self, a: &mut Args<'_, '_>) -> Answer {
         let pos = self.position(a, 3)?;
         self.writable(a.int(0))?;
         let len = State::plain_count(a)?;
-        self.write_from(a, &Buffer::Argument, len, Some(pos))
+        self.write_from(a, &Buffer::Argument, len, Some(pos), 0)
     }
 
     pub(crate) fn writev(&mut self, a: &mut Args<'_, '_>) -> Answer {
         self.writable(a.int(0))?;
         let (buffer, len) = self.vector(a)?;
-        self.write_from(a, &buffer, len, None)
+        self.write_from(a, &buffer, len, None, 0)
     }
 
     pub(crate) fn pwritev(&mut self, a: &mut Args<'_, '_>) -> Answer {
         let pos = self.position(a, 3)?;
         self.writable(a.int(0))?;
         let (buffer, len) = self.vector(a)?;
-        self.write_from(a, &buffer, len, Some(pos))
+        self.write_from(a, &buffer, len, Some(pos), 0)
+    }
+
+    pub(crate) fn pwritev2(&mut self, a: &mut Args<'_, '_>) -> Answer {
+        let flags = a.uint(5);
+        let pos = if a.offset(3) == -1 { None } else { Some(self.position(a, 3)?) };
+        self.writable(a.int(0))?;
+        let (buffer, len) = self.vector(a)?;
+        if flags & !(RWF_NOAPPEND | RWF_NOSIGNAL) != 0 {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        self.write_from(a, &buffer, len, pos, flags)
     }
 
     fn readable(&self, fd: i32) -> Result<(), Errno> {
@@ -225,10 +240,17 @@ impl State {
         self.tty_input.iter().take(end.min(len)).copied().collect()
     }
 
-    fn write_from(&mut self, a: &mut Args<'_, '_>, buffer: &Buffer, len: usize, at: Option<u64>) -> Answer {
+    fn write_from(
+        &mut self,
+        a: &mut Args<'_, '_>,
+        buffer: &Buffer,
+        len: usize,
+        at: Option<u64>,
+        flags: u32,
+    ) -> Answer {
         let fd = a.int(0);
         let file = self.descriptors.file(fd)?;
-        let (ino, append) = (file.ino, file.has(O_APPEND));
+        let (ino, append) = (file.ino, file.has(O_APPEND) && flags & RWF_NOAPPEND == 0);
         let pos = at.unwrap_or(file.pos);
         check_end(pos, len)?;
         match &self.inodes.get(ino).body {
@@ -244,7 +266,9 @@ impl State {
             Body::Fifo(pipe) => {
                 let room = pipe.room_for(len);
                 if !self.descriptors.has_reader(ino) {
-                    self.raise(SIGPIPE);
+                    if flags & RWF_NOSIGNAL == 0 {
+                        self.raise(SIGPIPE);
+                    }
                     return Err(Errno::EPIPE);
                 }
                 if room == 0 {
@@ -439,6 +463,15 @@ impl State {
                 a.write(&mut self.memory, 2, &group)?;
                 Ok(0)
             }
+            TIOCSPGRP if is_tty => {
+                let group = crate::layout::get(&a.read(&self.memory, 2, 4)?, 0, 4) as i32;
+                match group {
+                    ..=-1 => Err(Errno::EINVAL),
+                    group if group == self.process.pgid => Ok(0),
+                    _ => Err(Errno::ESRCH),
+                }
+            }
+            FS_IOC_FIEMAP => self.fiemap(a),
             _ => Err(Errno::ENOTTY),
         }
     }

@@ -15,6 +15,7 @@ const MIN_ADDRESS: u64 = 0x1_0000;
 const MADV_DONTNEED: i32 = 4;
 const MADV_FREE: i32 = 8;
 const MADV_REMOVE: i32 = 9;
+const MADV_POPULATE_WRITE: i32 = 23;
 
 /// A page-aligned address and a length that is not 0, rounded up.
 fn pages(address: u64, len: u64) -> Result<(u64, u64), Errno> {
@@ -175,11 +176,30 @@ impl State {
         }
         let (start, len) = pages(a.num(0), a.num(1))?;
         let mapped = self.memory.is_mapped(start, len);
+        if advice == MADV_POPULATE_WRITE {
+            return match (start..start + len)
+                .step_by(PAGE as usize)
+                .find_map(|page| self.populate_error(page))
+            {
+                Some(error) => Err(error),
+                None => Ok(0),
+            };
+        }
         if matches!(advice, MADV_DONTNEED | MADV_FREE | MADV_REMOVE) {
             // Differs from Linux: pages of a file mapping come back as zeros, not from the file.
             self.memory.discard(start, len);
         }
         if mapped { Ok(0) } else { Err(Errno::ENOMEM) }
+    }
+
+    /// Why a page cannot be made writable at once.
+    fn populate_error(&self, page: u64) -> Option<Errno> {
+        match self.memory.prot(page) {
+            None => Some(Errno::ENOMEM),
+            Some(prot) if prot & PROT_WRITE == 0 => Some(Errno::EINVAL),
+            Some(_) if self.memory.write_reaches(page) => None,
+            Some(_) => Some(Errno::EFAULT),
+        }
     }
 
     pub(crate) fn msync(&mut self, a: &mut Args<'_, '_>) -> Answer {

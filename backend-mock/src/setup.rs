@@ -1,6 +1,6 @@
 //! Helpers with which a test furnishes the file tree. They act as root and leave no trace in the log.
 
-use crate::descriptor::{Dentry, OpenFile};
+use crate::descriptor::{Dentry, FileOwner, OpenFile};
 use crate::fs::inode::{Body, Content, DEVTMPFS_DEV, Device, Directory, Ino, Magic, PROC_DEV};
 use crate::lock::{Lock, Owner};
 use crate::mock::Mock;
@@ -177,6 +177,7 @@ impl Mock {
                 writable: true,
                 linkable: false,
                 awaits_writer: None,
+                owner: FileOwner::default(),
             };
             for fd in 0..3 {
                 state.descriptors.install(fd, file.clone(), false);

@@ -173,6 +173,21 @@ impl State {
         Ok(0)
     }
 
+    /// `rt_sigtimedwait`: what does not wait already does not come.
+    pub(crate) fn rt_sigtimedwait(&mut self, a: &mut Args<'_, '_>) -> Answer {
+        if a.num(3) != 8 {
+            return Err(Errno::EINVAL);
+        }
+        let wanted = crate::layout::get(&a.read(&self.memory, 0, 8)?, 0, 8) & self.signals.pending;
+        self.timeout_ns(a, 2)?;
+        if wanted == 0 {
+            return Err(Errno::EAGAIN);
+        }
+        let signal = wanted.trailing_zeros() + 1;
+        self.signals.pending &= !bit(signal);
+        Ok(signal as usize)
+    }
+
     pub(crate) fn sigaltstack(&mut self, a: &mut Args<'_, '_>) -> Answer {
         let (sp, flags, size) = self.signals.stack;
         if !a.is_null(0) {

@@ -17,6 +17,7 @@
 
 pub mod bsd;
 pub mod convert;
+pub mod descriptors;
 pub mod dispatch;
 pub mod kernel;
 pub mod linux;

@@ -1,5 +1,6 @@
 //! What the emulation remembers of a process.
 
+use crate::descriptors::Descriptors;
 use crate::kernel::Kernel;
 use crate::lkm::Lkm;
 use crate::registers::{Registers, VectorState};
@@ -18,12 +19,20 @@ pub struct Process<K, L> {
     pub actions: Actions,
     /// Memory in the process that is not the guest's.
     pub reserved: Reserved,
+    /// What Linux does not keep of descriptors.
+    pub descriptors: Descriptors,
 }
 
 impl<K: Kernel, L: Lkm> Process<K, L> {
     /// A process that has done nothing yet.
     pub const fn new(kernel: K, lkm: L) -> Process<K, L> {
-        Process { kernel, lkm, actions: Actions::new(), reserved: Reserved::new() }
+        Process {
+            kernel,
+            lkm,
+            actions: Actions::new(),
+            reserved: Reserved::new(),
+            descriptors: Descriptors::new(),
+        }
     }
 }
 

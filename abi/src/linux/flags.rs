@@ -46,6 +46,12 @@ flags! {
     F_SETLKW = 7,
     F_SETOWN = 8,
     F_GETOWN = 9,
+    F_SETSIG = 10,
+    F_GETSIG = 11,
+    F_SETOWN_EX = 15,
+    F_GETOWN_EX = 16,
+    F_OWNER_PID = 1,
+    F_OWNER_PGRP = 2,
     F_OFD_GETLK = 36,
     F_OFD_SETLK = 37,
     F_OFD_SETLKW = 38,
@@ -53,6 +59,15 @@ flags! {
     LOCK_SH = 1,
     LOCK_EX = 2,
     LOCK_NB = 4,
+    FALLOC_FL_KEEP_SIZE = 1,
+    FALLOC_FL_PUNCH_HOLE = 2,
+    SYNC_FILE_RANGE_WRITE = 2,
+    MADV_POPULATE_WRITE = 23,
+    POSIX_FADV_NORMAL = 0,
+    POSIX_FADV_RANDOM = 1,
+    POSIX_FADV_WILLNEED = 3,
+    STATX_ATTR_IMMUTABLE = 0x10,
+    STATX_ATTR_APPEND = 0x20,
     MAP_SHARED = 1,
     MAP_PRIVATE = 2,
     MAP_FIXED = 0x10,
@@ -66,6 +81,11 @@ flags! {
     SS_ONSTACK = 1,
     SS_DISABLE = 2,
 }
+
+/// Since Linux 6.9.
+pub const RWF_NOAPPEND: u32 = 0x20;
+/// Since Linux 6.18.
+pub const RWF_NOSIGNAL: u32 = 0x100;
 
 /// x86-64 alone has it; elsewhere it is no flag at all.
 pub const MAP_32BIT: u32 = if cfg!(target_arch = "x86_64") { 0x40 } else { 0 };

@@ -240,6 +240,29 @@ impl Content {
         self.len = len;
     }
 
+    /// Gives a range room, and unless `keep`, the file the length to hold it.
+    pub(crate) fn allocate(&mut self, range: std::ops::Range<u64>, keep: bool) {
+        for block in range.start / BLOCK..range.end.div_ceil(BLOCK) {
+            self.blocks.entry(block).or_insert_with(|| vec![0; BLOCK as usize].into());
+        }
+        if !keep {
+            self.len = self.len.max(range.end);
+        }
+    }
+
+    /// Takes the room of whole blocks away and zeroes the rest of a range.
+    pub(crate) fn punch(&mut self, range: std::ops::Range<u64>) {
+        self.blocks.retain(|block, data| {
+            let start = block * BLOCK;
+            let from = range.start.clamp(start, start + BLOCK) - start;
+            let to = range.end.clamp(start, start + BLOCK) - start;
+            if from < to {
+                data[from as usize..to as usize].fill(0);
+            }
+            to.saturating_sub(from) < BLOCK
+        });
+    }
+
     /// The first offset at or behind `at` that holds data (`SEEK_DATA`).
     pub(crate) fn next_data(&self, at: u64) -> Option<u64> {
         let block = self.blocks.range(at / BLOCK..).next().map(|(&block, _)| block * BLOCK)?;

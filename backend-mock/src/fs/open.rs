@@ -4,7 +4,7 @@ use super::inode::{Body, Device, Ino};
 use super::walk::{Found, Last};
 use super::{READ, WRITE};
 use crate::args::Args;
-use crate::descriptor::{Dentry, OpenFile};
+use crate::descriptor::{Dentry, FileOwner, OpenFile};
 use crate::layout::field;
 use crate::state::{Answer, State};
 use linux_raw_sys::general::{
@@ -151,6 +151,7 @@ impl State {
             readable: access & READ != 0,
             writable: access & WRITE != 0,
             awaits_writer: if how.has(O_PATH) { None } else { self.count_fifo_open(found.ino, access) },
+            owner: FileOwner::default(),
             linkable: how.has(O_TMPFILE) && !how.has(O_EXCL),
         };
         self.descriptors.install(fd, file, how.has(O_CLOEXEC));

@@ -1,17 +1,19 @@
 //! What is known of a file.
 
 use crate::convert::errno::ToBsd;
-use crate::convert::stat::statx_to_stat64;
+use crate::convert::stat::{pipe_to_stat64, socket_to_stat64, statx_to_stat64};
 use crate::kernel::Kernel;
-use crate::linux;
+use crate::linux::metadata::PIPEFS;
+use crate::linux::{self, LinuxFd};
 use crate::process::Context;
 use crate::table::{DirFd, Fd, SysResult, UserPath};
 use crate::user::UserPtr;
 use crate::vchroot::Resolved;
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::fcntl::AtFlags;
-use xnu_abi::darwin::stat::Stat64;
+use xnu_abi::darwin::stat::{FileType, Mode, Stat64};
 use xnu_abi::linux::flags as at;
+use zerocopy::IntoBytes;
 
 /// `man 2 stat`, with 64-bit inode numbers.
 pub fn stat64<K: Kernel, L>(
@@ -32,10 +34,32 @@ pub fn lstat64<K: Kernel, L>(
 }
 
 /// `man 2 fstat`, with 64-bit inode numbers.
+///
+/// Differs from XNU: the inode number of an internet socket is not 0, and a direction that was shut down keeps its
+/// permissions.
 pub fn fstat64<K: Kernel, L>(cx: &mut Context<'_, K, L>, fd: Fd, buf: UserPtr<Stat64>) -> SysResult<()> {
-    let stat = linux::metadata::fstatx(cx.kernel(), fd.to_linux()?).to_bsd()?;
-    buf.write(cx.kernel(), &statx_to_stat64(&stat))?;
+    let kernel = cx.kernel();
+    let file = fd.to_linux()?;
+    let stat = linux::metadata::fstatx(kernel, file).to_bsd()?;
+    let answer = match Mode::from_bits_retain(stat.stx_mode).file_type() {
+        FileType::S_IFIFO if linux::metadata::file_system(kernel, file).to_bsd()? == PIPEFS => {
+            pipe_to_stat64(&stat, waiting(kernel, file))
+        }
+        FileType::S_IFSOCK => socket_to_stat64(&stat, waiting(kernel, file)),
+        _ => statx_to_stat64(&stat),
+    };
+    buf.write(kernel, &answer)?;
     Ok(())
+}
+
+/// The bytes that can be read at once; 0 where that cannot be told.
+fn waiting<K: Kernel>(kernel: &K, file: LinuxFd) -> i32 {
+    const FIONREAD: u32 = 0x541b;
+    let mut bytes = 0i32;
+    match linux::descriptor::ioctl(kernel, file, FIONREAD, bytes.as_mut_bytes()) {
+        Ok(_) => bytes,
+        Err(_) => 0,
+    }
 }
 
 /// `man 2 fstatat`, with 64-bit inode numbers (`bsd/vfs/vfs_syscalls.c`, `fstatat_internal`).

@@ -8,8 +8,10 @@ pub mod metadata;
 pub mod name;
 pub mod open;
 pub mod process;
+mod rights;
 pub mod signal;
 mod table;
 pub mod time;
+pub mod transfer;
 
 pub use table::{ROWS, dispatch, row};

@@ -1,5 +1,6 @@
 //! Directory entries.
 
+use super::rights::{self, Asker, EXTENDED};
 use crate::convert::errno::ToBsd;
 use crate::kernel::Kernel;
 use crate::linux;
@@ -16,7 +17,9 @@ pub fn access<K: Kernel, L>(cx: &mut Context<'_, K, L>, path: UserPath, mode: Ac
     faccessat(cx, DirFd::CWD, path, mode, AtFlags::empty())
 }
 
-/// `man 2 faccessat` (`bsd/vfs/vfs_syscalls.c`, `faccessat`, `access1`).
+/// `man 2 faccessat` (`bsd/vfs/vfs_syscalls.c`, `faccessat_internal`, `access1`).
+///
+/// Differs from XNU: a file that can only be appended to counts as one that can be written (`W_OK`).
 pub fn faccessat<K: Kernel, L>(
     cx: &mut Context<'_, K, L>,
     directory: DirFd,
@@ -28,52 +31,68 @@ pub fn faccessat<K: Kernel, L>(
     if !known.contains(flags) {
         return Err(Errno::EINVAL);
     }
-    let mode = basic_mode(mode)?;
     let mut linux_flags = 0;
     if flags.contains(AtFlags::AT_EACCESS) {
         linux_flags |= at::AT_EACCESS;
     }
+    let kernel = cx.kernel();
+    let as_whom = linux_flags;
     if flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW) {
         linux_flags |= at::AT_SYMLINK_NOFOLLOW;
     }
-    let kernel = cx.kernel();
-    let mode = mode.bits() as i32;
     let at = Resolved::new(kernel, directory, path)?;
-    if flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW_ANY) {
-        let file = at.open_without_links(kernel)?;
-        let answer =
-            linux::name::faccessat(kernel, file, b"\0", mode, linux_flags | at::AT_EMPTY_PATH).to_bsd();
-        // Ours alone, and only a name: closing it cannot fail in a way that matters.
-        let _ = linux::descriptor::close(kernel, file);
-        return answer;
+    let any = flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW_ANY);
+    if !any && !mode.intersects(EXTENDED) {
+        let basic = (mode & BASIC).bits() as i32;
+        let answer = linux::name::faccessat(kernel, at.directory, at.path(), basic, linux_flags).to_bsd();
+        return refused_to_superuser(kernel, answer, mode, flags);
     }
-    linux::name::faccessat(kernel, at.directory, at.path(), mode, linux_flags).to_bsd()
+    let file = if any {
+        at.open_without_links(kernel)?
+    } else {
+        // The look-up is the asker's, and so are its errors.
+        linux::name::faccessat(kernel, at.directory, at.path(), 0, linux_flags).to_bsd()?;
+        let follows = !flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW);
+        let path_only = at::O_PATH | at::O_CLOEXEC | if follows { 0 } else { at::O_NOFOLLOW };
+        linux::descriptor::openat(kernel, at.directory, at.path(), path_only, 0).to_bsd()?
+    };
+    let answer = if mode.intersects(EXTENDED) {
+        user(kernel, flags).and_then(|uid| rights::check(kernel, file, mode, Asker { uid, flags: as_whom }))
+    } else {
+        let basic = (mode & BASIC).bits() as i32;
+        linux::name::faccessat(kernel, file, b"\0", basic, linux_flags | at::AT_EMPTY_PATH).to_bsd()
+    };
+    // Ours alone, and only a name: closing it cannot fail in a way that matters.
+    let _ = linux::descriptor::close(kernel, file);
+    refused_to_superuser(kernel, answer, mode, flags)
 }
 
-/// The extended bits that mean the same as one of Linux's three.
-const FOLDED: [(AccessFlags, AccessFlags); 4] = [
-    (AccessFlags::_READ_OK, AccessFlags::R_OK),
-    (AccessFlags::_WRITE_OK, AccessFlags::W_OK),
-    (AccessFlags::_APPEND_OK, AccessFlags::W_OK),
-    (AccessFlags::_EXECUTE_OK, AccessFlags::X_OK),
-];
+/// The rights that Linux knows; bits that mean nothing are ignored, as XNU does.
+const BASIC: AccessFlags = AccessFlags::R_OK.union(AccessFlags::W_OK).union(AccessFlags::X_OK);
 
-/// Linux's three bits. A right of its own (delete, change owner, …) has no equal: `EINVAL`. Bits that mean nothing are
-/// ignored, as XNU does.
-fn basic_mode(mode: AccessFlags) -> SysResult<AccessFlags> {
-    let mut basic = mode & (AccessFlags::R_OK | AccessFlags::W_OK | AccessFlags::X_OK);
-    let mut extended = mode & AccessFlags::from_bits_retain(EXTENDED);
-    for (right, same) in FOLDED {
-        if extended.contains(right) {
-            basic |= same;
-            extended = extended.difference(right);
+/// The real user, or with `AT_EACCESS` the effective one.
+fn user<K: Kernel>(kernel: &K, flags: AtFlags) -> SysResult<u32> {
+    let user = match flags.contains(AtFlags::AT_EACCESS) {
+        true => linux::process::geteuid(kernel),
+        false => linux::process::getuid(kernel),
+    };
+    Ok(user.to_bsd()? as u32)
+}
+
+/// The only right that the superuser can lack is to execute what nobody may: `EPERM`, where Linux says `EACCES`.
+fn refused_to_superuser<K: Kernel>(
+    kernel: &K,
+    answer: SysResult<()>,
+    mode: AccessFlags,
+    flags: AtFlags,
+) -> SysResult<()> {
+    match answer {
+        Err(Errno::EACCES) if mode.contains(AccessFlags::X_OK) && user(kernel, flags)? == 0 => {
+            Err(Errno::EPERM)
         }
+        other => other,
     }
-    if extended.is_empty() { Ok(basic) } else { Err(Errno::EINVAL) }
 }
-
-/// `_READ_OK` to `_CHOWN_OK` (`bsd/sys/unistd.h`).
-const EXTENDED: u32 = 0x003f_fe00;
 
 /// `man 2 unlink`.
 pub fn unlink<K: Kernel, L>(cx: &mut Context<'_, K, L>, path: UserPath) -> SysResult<()> {

@@ -36,15 +36,21 @@ pub fn openat<K: Kernel, L>(
     // Only the access permissions are taken; set-id and sticky bits are not (`openat_internal`).
     let mode = u32::from(mode.bits() & 0o777);
     let fd = open_resolved(kernel, &at, flags, mode)?;
-    match after_open(kernel, fd, flags) {
-        Ok(()) => Ok(Fd(fd.0)),
-        Err(error) => {
+    let finished = after_open(kernel, fd, flags);
+    let kept = flags.bits() & O_CLOFORK == 0 || cx.process.descriptors.close_on_fork.insert(fd.0);
+    match finished {
+        Ok(()) if kept => Ok(Fd(fd.0)),
+        failed => {
+            cx.process.descriptors.forget(fd.0);
             // Closing what was just opened cannot fail in a way that matters: the caller gets the first error.
             let _ = linux::descriptor::close(kernel, fd);
-            Err(error)
+            failed.and(Err(Errno::EMFILE))
         }
     }
 }
+
+/// Closed in the child of a fork; in the header for the kernel alone.
+const O_CLOFORK: u32 = 0x0800_0000;
 
 /// Combinations that are refused before the path is looked at.
 fn check(flags: OpenFlags) -> SysResult<()> {
@@ -62,33 +68,110 @@ fn check(flags: OpenFlags) -> SysResult<()> {
 }
 
 fn open_resolved<K: Kernel>(kernel: &K, at: &Resolved, wanted: OpenFlags, mode: u32) -> SysResult<LinuxFd> {
-    let mut linux_flags = open_flags_to_linux(wanted);
-    if wanted.contains(OpenFlags::O_SYMLINK) {
-        linux_flags |= flags::O_NOFOLLOW;
-    }
     if wanted.contains(OpenFlags::O_EXEC) {
-        // Neither readable nor writable: Linux's nearest is a descriptor that only names the file.
-        linux_flags |= flags::O_PATH;
+        return open_to_execute(kernel, at, wanted, mode);
+    }
+    let mut linux_flags = open_flags_to_linux(wanted);
+    // What creates follows links all the same.
+    let wants_link = wanted.contains(OpenFlags::O_SYMLINK)
+        && !wanted.intersects(OpenFlags::O_CREAT | OpenFlags::O_NOFOLLOW);
+    if wants_link {
+        linux_flags |= flags::O_NOFOLLOW;
     }
     match open_at(kernel, at, wanted, linux_flags, mode) {
         // O_SYMLINK opens the link itself, which Linux does only with O_PATH.
-        Err(Errno::ELOOP) if wanted.contains(OpenFlags::O_SYMLINK) => {
+        Err(Errno::ELOOP) if wants_link => {
             let keep = flags::O_CLOEXEC | flags::O_NOFOLLOW;
             open_at(kernel, at, wanted, linux_flags & keep | flags::O_PATH, 0)
         }
-        // A directory that exists can be opened for reading even with O_CREAT.
-        Err(Errno::EISDIR) if opens_existing_directory(wanted) => {
-            open_at(kernel, at, wanted, linux_flags & !flags::O_CREAT, 0)
+        Err(Errno::EISDIR) if wanted.contains(OpenFlags::O_CREAT) => {
+            open_directory_by_creating(kernel, at, wanted, linux_flags)
         }
         Err(Errno::ENXIO) if is_socket(kernel, at) => Err(Errno::EOPNOTSUPP),
         other => other,
     }
 }
 
-fn opens_existing_directory(wanted: OpenFlags) -> bool {
-    wanted.contains(OpenFlags::O_CREAT)
-        && wanted.access_mode() == AccessMode::O_RDONLY
-        && !wanted.intersects(OpenFlags::O_EXCL | OpenFlags::O_TRUNC)
+/// With `O_CREAT`, a directory that exists can be opened for reading all the same; and a path that ends with a slash is
+/// that of a directory, or of nothing, or of a file that is none. Linux calls all of that a directory.
+fn open_directory_by_creating<K: Kernel>(
+    kernel: &K,
+    at: &Resolved,
+    wanted: OpenFlags,
+    linux_flags: u32,
+) -> SysResult<LinuxFd> {
+    if wanted.contains(OpenFlags::O_EXCL) {
+        linux::metadata::statx(kernel, at.directory, at.path(), flags::AT_SYMLINK_NOFOLLOW).to_bsd()?;
+        return Err(Errno::EEXIST);
+    }
+    open_at(kernel, at, wanted, linux_flags & !flags::O_CREAT, 0)
+}
+
+/// `O_EXEC`: neither readable nor writable; Linux's nearest is a descriptor that only names the file. Linux neither
+/// checks the permission then, nor creates nor empties the file.
+fn open_to_execute<K: Kernel>(kernel: &K, at: &Resolved, wanted: OpenFlags, mode: u32) -> SysResult<LinuxFd> {
+    let keep = flags::O_CLOEXEC | flags::O_NOFOLLOW | flags::O_DIRECTORY;
+    let mut linux_flags = open_flags_to_linux(wanted) & keep;
+    if wanted.contains(OpenFlags::O_SYMLINK) && !wanted.contains(OpenFlags::O_CREAT) {
+        linux_flags |= flags::O_NOFOLLOW;
+    }
+    let mut created = false;
+    if wanted.contains(OpenFlags::O_CREAT) {
+        match open_at(kernel, at, wanted, flags::O_CREAT | flags::O_EXCL | flags::O_CLOEXEC, mode) {
+            Ok(new) => {
+                // Only a name is wanted; nothing was written that closing could lose.
+                let _ = linux::descriptor::close(kernel, new);
+                created = true;
+            }
+            Err(Errno::EEXIST) if !wanted.contains(OpenFlags::O_EXCL) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let file = open_at(kernel, at, wanted, linux_flags | flags::O_PATH, 0)?;
+    let checked = match created {
+        true => Ok(()),
+        false => check_executable(kernel, file, wanted),
+    };
+    match checked.and_then(|()| if created { Ok(()) } else { empty(kernel, file, wanted) }) {
+        Ok(()) => Ok(file),
+        Err(error) => {
+            let _ = linux::descriptor::close(kernel, file);
+            Err(error)
+        }
+    }
+}
+
+/// `vn_authorize_open_existing` for `O_EXEC`: regular files that may be executed, and directories that may be searched
+/// (`O_SEARCH`).
+fn check_executable<K: Kernel>(kernel: &K, file: LinuxFd, wanted: OpenFlags) -> SysResult<()> {
+    const X_OK: i32 = 1;
+    let stat = linux::metadata::fstatx(kernel, file).to_bsd()?;
+    match Mode::from_bits_retain(stat.stx_mode).file_type() {
+        FileType::S_IFREG => {}
+        FileType::S_IFDIR
+            if wanted.contains(OpenFlags::O_DIRECTORY) && !wanted.contains(OpenFlags::O_TRUNC) => {}
+        FileType::S_IFDIR => return Err(Errno::EISDIR),
+        FileType::S_IFSOCK => return Err(Errno::EOPNOTSUPP),
+        FileType::S_IFLNK if wanted.contains(OpenFlags::O_NOFOLLOW) => return Err(Errno::ELOOP),
+        _ => return Err(Errno::EACCES),
+    }
+    let effective = flags::AT_EMPTY_PATH | flags::AT_EACCESS;
+    match linux::name::faccessat(kernel, file, b"\0", X_OK, effective).to_bsd() {
+        // The superuser lacks nothing but a file that somebody may execute.
+        Err(Errno::EACCES) if linux::process::geteuid(kernel).to_bsd()? == 0 => Err(Errno::EPERM),
+        other => other,
+    }
+}
+
+/// `O_TRUNC` on a file that is only named: it is opened once more, which asks for the permission to write.
+fn empty<K: Kernel>(kernel: &K, file: LinuxFd, wanted: OpenFlags) -> SysResult<()> {
+    if !wanted.contains(OpenFlags::O_TRUNC) {
+        return Ok(());
+    }
+    let mode = flags::O_WRONLY | flags::O_TRUNC | flags::O_CLOEXEC;
+    let path = linux::name::proc_path(file);
+    let again = linux::descriptor::openat(kernel, LinuxFd::CWD, &path, mode, 0).to_bsd()?;
+    linux::descriptor::close(kernel, again).to_bsd()
 }
 
 fn open_at<K: Kernel>(
@@ -126,6 +209,7 @@ fn is_socket<K: Kernel>(kernel: &K, at: &Resolved) -> bool {
 /// What XNU's `open` does and Linux's leaves to further calls: locks, and signals for input.
 fn after_open<K: Kernel>(kernel: &K, fd: LinuxFd, wanted: OpenFlags) -> SysResult<()> {
     if wanted.intersects(OpenFlags::O_SHLOCK | OpenFlags::O_EXLOCK) {
+        check_lockable(kernel, fd)?;
         let exclusive = wanted.contains(OpenFlags::O_EXLOCK);
         let mut operation = if exclusive { flags::LOCK_EX } else { flags::LOCK_SH };
         if wanted.contains(OpenFlags::O_NONBLOCK) {
@@ -139,4 +223,13 @@ fn after_open<K: Kernel>(kernel: &K, fd: LinuxFd, wanted: OpenFlags) -> SysResul
         linux::descriptor::fcntl(kernel, fd, flags::F_SETFL, status).to_bsd()?;
     }
     Ok(())
+}
+
+/// Fifos and devices have no locks (`VNOP_ADVLOCK`).
+fn check_lockable<K: Kernel>(kernel: &K, fd: LinuxFd) -> SysResult<()> {
+    let stat = linux::metadata::fstatx(kernel, fd).to_bsd()?;
+    match Mode::from_bits_retain(stat.stx_mode).file_type() {
+        FileType::S_IFREG | FileType::S_IFDIR | FileType::S_IFLNK => Ok(()),
+        _ => Err(Errno::ENOTSUP),
+    }
 }

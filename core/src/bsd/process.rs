@@ -31,6 +31,7 @@ pub fn fork<K: Kernel, L: Lkm>(cx: &mut Context<'_, K, L>) -> SysResult<(i32, i3
         return Ok((child, 0));
     }
     cx.lkm().forked();
+    cx.process.descriptors.forked(cx.kernel());
     match cx.thread {
         Some(_) => Ok((linux::process::getpid(cx.kernel()).to_bsd()?, 1)),
         None => Ok((0, 1)),

@@ -15,11 +15,10 @@ const SAME_MEANING: &[(OpenFlags, u32)] = &[
     (OpenFlags::O_CLOEXEC, flags::O_CLOEXEC),
     (OpenFlags::O_SYNC, flags::O_SYNC),
     (OpenFlags::O_DSYNC, flags::O_DSYNC),
+    (OpenFlags::O_NOCTTY, flags::O_NOCTTY),
 ];
 
 /// Linux's flags for an `open`. `O_SHLOCK`, `O_EXLOCK`, `O_ASYNC` and the ways of resolving are the handler's.
-///
-/// `O_NOCTTY` is always there: opening a terminal never makes it the controlling one on XNU.
 pub fn open_flags_to_linux(from: OpenFlags) -> u32 {
     let mut to = match from.access_mode() {
         AccessMode::O_WRONLY => flags::O_WRONLY,
@@ -34,7 +33,7 @@ pub fn open_flags_to_linux(from: OpenFlags) -> u32 {
     if !from.contains(OpenFlags::O_CREAT) {
         to &= !flags::O_EXCL;
     }
-    to | flags::O_NOCTTY
+    to
 }
 
 /// The status flags that `F_SETFL` can change.
@@ -128,9 +127,9 @@ mod tests {
 
     #[test]
     fn exclusive_alone_means_nothing() {
-        assert_eq!(open_flags_to_linux(OpenFlags::O_EXCL), flags::O_NOCTTY);
+        assert_eq!(open_flags_to_linux(OpenFlags::O_EXCL), 0);
         let both = OpenFlags::O_EXCL | OpenFlags::O_CREAT;
-        assert_eq!(open_flags_to_linux(both), flags::O_NOCTTY | flags::O_EXCL | flags::O_CREAT);
+        assert_eq!(open_flags_to_linux(both), flags::O_EXCL | flags::O_CREAT);
     }
 
     #[test]

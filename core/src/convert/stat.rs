@@ -1,6 +1,6 @@
 //! File attributes.
 
-use xnu_abi::darwin::stat::{FileFlags, Stat64};
+use xnu_abi::darwin::stat::{FileFlags, FileType, Stat64};
 use xnu_abi::darwin::time::Timespec;
 use xnu_abi::linux::{STATX_BTIME, Statx, StatxTimestamp};
 use zerocopy::FromZeros;
@@ -9,10 +9,10 @@ use zerocopy::FromZeros;
 const ATTRIBUTES: &[(u64, FileFlags)] =
     &[(0x10, FileFlags::SF_IMMUTABLE), (0x20, FileFlags::SF_APPEND), (0x40, FileFlags::UF_NODUMP)];
 
-/// `struct stat` of today from what Linux knows.
+/// `struct stat` of today from what Linux knows (`bsd/vfs/vfs_vnops.c`, `vn_stat_noauth`).
 ///
-/// A file system without birth times gets the older of the other two that cannot be set forward of it: of mtime and
-/// ctime. Link counts above 65535 are shown as 65535.
+/// A file system without birth times tells 0, and so does `st_gen`, as Apple's file systems have none. Of the file flags,
+/// those that Linux has are told. Link counts above 65535 are shown as 65535.
 pub fn statx_to_stat64(from: &Statx) -> Stat64 {
     let mut to = Stat64::new_zeroed();
     to.st_dev = device(from.stx_dev_major, from.stx_dev_minor);
@@ -25,12 +25,9 @@ pub fn statx_to_stat64(from: &Statx) -> Stat64 {
     to.st_atimespec = time(&from.stx_atime);
     to.st_mtimespec = time(&from.stx_mtime);
     to.st_ctimespec = time(&from.stx_ctime);
-    to.st_birthtimespec = if from.stx_mask & STATX_BTIME != 0 {
-        time(&from.stx_btime)
-    } else {
-        let (m, c) = (&from.stx_mtime, &from.stx_ctime);
-        time(if (m.tv_sec, m.tv_nsec) <= (c.tv_sec, c.tv_nsec) { m } else { c })
-    };
+    if from.stx_mask & STATX_BTIME != 0 {
+        to.st_birthtimespec = time(&from.stx_btime);
+    }
     to.st_size = from.stx_size as i64;
     to.st_blocks = from.stx_blocks as i64;
     to.st_blksize = i32::try_from(from.stx_blksize).unwrap_or(i32::MAX);
@@ -41,6 +38,33 @@ pub fn statx_to_stat64(from: &Statx) -> Stat64 {
     }
     to
 }
+
+/// A pipe without a name (`bsd/kern/sys_pipe.c`, `pipe_stat`): its size is what waits in it, and it is on no device.
+pub fn pipe_to_stat64(from: &Statx, waiting: i32) -> Stat64 {
+    /// `PIPE_SIZE` (`bsd/sys/pipe.h`).
+    const BLOCK: i64 = 16384;
+    let mut to = statx_to_stat64(from);
+    to.st_mode = S_IFIFO | 0o660;
+    to.st_size = i64::from(waiting);
+    to.st_blksize = BLOCK as i32;
+    to.st_blocks = (to.st_size as u64).div_ceil(BLOCK as u64) as i64;
+    (to.st_dev, to.st_nlink) = (0, 0);
+    to.st_birthtimespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+    to
+}
+
+/// A socket (`bsd/kern/sys_socket.c`, `soo_stat`): its size is what waits in it, it is on no device and has no times.
+pub fn socket_to_stat64(from: &Statx, waiting: i32) -> Stat64 {
+    let mut to = Stat64::new_zeroed();
+    to.st_mode = S_IFSOCK | 0o666;
+    to.st_size = i64::from(waiting);
+    to.st_blksize = i32::try_from(from.stx_blksize).unwrap_or(i32::MAX);
+    (to.st_ino, to.st_uid, to.st_gid) = (from.stx_ino, from.stx_uid, from.stx_gid);
+    to
+}
+
+const S_IFIFO: u16 = FileType::S_IFIFO.number();
+const S_IFSOCK: u16 = FileType::S_IFSOCK.number();
 
 /// `dev_t`: eight bits of major, 24 of minor number (`bsd/sys/types.h`, `makedev`).
 pub fn device(major: u32, minor: u32) -> i32 {
@@ -60,12 +84,31 @@ mod tests {
     }
 
     #[test]
-    fn birth_time_is_asked_for_or_guessed() {
+    fn birth_time_is_told_where_there_is_one() {
         let mut statx = Statx::new_zeroed();
         (statx.stx_mtime, statx.stx_ctime, statx.stx_btime) = (at(30), at(20), at(10));
-        assert_eq!(statx_to_stat64(&statx).st_birthtimespec.tv_sec, 20);
+        assert_eq!(statx_to_stat64(&statx).st_birthtimespec, Timespec { tv_sec: 0, tv_nsec: 0 });
         statx.stx_mask = STATX_BTIME;
         assert_eq!(statx_to_stat64(&statx).st_birthtimespec.tv_sec, 10);
+    }
+
+    #[test]
+    fn flags_are_those_that_linux_has() {
+        let mut statx = Statx::new_zeroed();
+        statx.stx_attributes = 0x10 | 0x20 | 0x40 | 0x4 | 1 << 20;
+        let flags = FileFlags::SF_IMMUTABLE | FileFlags::SF_APPEND | FileFlags::UF_NODUMP;
+        assert_eq!(statx_to_stat64(&statx).st_flags, flags.bits());
+    }
+
+    #[test]
+    fn pipes_and_sockets_are_as_long_as_what_waits() {
+        let mut statx = Statx::new_zeroed();
+        (statx.stx_nlink, statx.stx_dev_minor, statx.stx_uid, statx.stx_mtime) = (1, 14, 501, at(5));
+        let pipe = pipe_to_stat64(&statx, 16385);
+        assert_eq!((pipe.st_size, pipe.st_blocks, pipe.st_nlink, pipe.st_dev), (16385, 2, 0, 0));
+        assert_eq!((pipe.st_mode, pipe.st_uid, pipe.st_mtimespec.tv_sec), (0o010660, 501, 5));
+        let socket = socket_to_stat64(&statx, 3);
+        assert_eq!((socket.st_mode, socket.st_size, socket.st_mtimespec.tv_sec), (0o140666, 3, 0));
     }
 
     #[test]

@@ -39,17 +39,6 @@ pub fn pread<K: Kernel>(
     call!(kernel, Pread64, file.arg(), Arg::User(buf), Arg::Val(count), Arg::Val(offset as usize))
 }
 
-/// `man 2 pwrite`, from guest memory.
-pub fn pwrite<K: Kernel>(
-    kernel: &K,
-    file: LinuxFd,
-    buf: UserAddr,
-    count: usize,
-    offset: i64,
-) -> LinuxResult<usize> {
-    call!(kernel, Pwrite64, file.arg(), Arg::User(buf), Arg::Val(count), Arg::Val(offset as usize))
-}
-
 /// `man 2 readv`; the vector is the guest's own, whose layout is Linux's.
 pub fn readv<K: Kernel>(kernel: &K, file: LinuxFd, iov: UserAddr, count: usize) -> LinuxResult<usize> {
     call!(kernel, Readv, file.arg(), Arg::User(iov), Arg::Val(count))
@@ -71,22 +60,25 @@ pub fn preadv<K: Kernel>(
     call!(kernel, Preadv, file.arg(), Arg::User(iov), Arg::Val(count), Arg::Val(offset as usize), Arg::Val(0))
 }
 
-/// `man 2 pwritev`. The second half of the offset is for 32-bit processes.
-pub fn pwritev<K: Kernel>(
+/// `man 2 pwritev2`. `pieces` is the vector, our own or the guest's; an offset of -1 is the file's position. The second
+/// half of the offset is for 32-bit processes.
+pub fn pwritev2<K: Kernel>(
     kernel: &K,
     file: LinuxFd,
-    iov: UserAddr,
+    pieces: Arg<'_>,
     count: usize,
     offset: i64,
+    flags: u32,
 ) -> LinuxResult<usize> {
     call!(
         kernel,
-        Pwritev,
+        Pwritev2,
         file.arg(),
-        Arg::User(iov),
+        pieces,
         Arg::Val(count),
         Arg::Val(offset as usize),
-        Arg::Val(0)
+        Arg::Val(0),
+        Arg::Val(flags as usize)
     )
 }
 
@@ -164,6 +156,23 @@ pub fn fsync<K: Kernel>(kernel: &K, file: LinuxFd) -> LinuxResult<()> {
 /// `man 2 fdatasync`.
 pub fn fdatasync<K: Kernel>(kernel: &K, file: LinuxFd) -> LinuxResult<()> {
     unit(call!(kernel, Fdatasync, file.arg()))
+}
+
+/// `man 2 sync_file_range` of the whole file.
+pub fn sync_file_range<K: Kernel>(kernel: &K, file: LinuxFd, flags: u32) -> LinuxResult<()> {
+    unit(call!(kernel, SyncFileRange, file.arg(), Arg::Val(0), Arg::Val(0), Arg::Val(flags as usize)))
+}
+
+/// `man 2 ftruncate`.
+pub fn ftruncate<K: Kernel>(kernel: &K, file: LinuxFd, length: i64) -> LinuxResult<()> {
+    unit(call!(kernel, Ftruncate, file.arg(), Arg::Val(length as usize)))
+}
+
+/// `man 2 pread`, into our own memory.
+pub fn pread_own<K: Kernel>(kernel: &K, file: LinuxFd, buf: &mut [u8], offset: i64) -> LinuxResult<usize> {
+    let count = buf.len();
+    call!(kernel, Pread64, file.arg(), Arg::Out(buf), Arg::Val(count), Arg::Val(offset as usize))
+        .map(|read| read.min(count))
 }
 
 /// `man 2 fallocate`.

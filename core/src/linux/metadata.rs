@@ -24,3 +24,15 @@ pub fn statx<K: Kernel>(kernel: &K, directory: LinuxFd, path: &[u8], flags: u32)
 pub fn fstatx<K: Kernel>(kernel: &K, file: LinuxFd) -> LinuxResult<Statx> {
     statx(kernel, file, b"\0", flags::AT_EMPTY_PATH)
 }
+
+/// `PIPEFS_MAGIC`: the file system of pipes without a name.
+pub const PIPEFS: i64 = 0x5049_5045;
+
+/// The kind of file system that an open file is on: `f_type` of `man 2 fstatfs`.
+pub fn file_system<K: Kernel>(kernel: &K, file: LinuxFd) -> LinuxResult<i64> {
+    // `struct statfs` of a 64-bit process, of which only the first field is wanted.
+    let mut answer = [0; 15];
+    unit(call!(kernel, Fstatfs, file.arg(), Arg::Out(answer.as_mut_bytes())))?;
+    let [kind, ..] = answer;
+    Ok(kind)
+}

@@ -46,3 +46,19 @@ pub fn readlinkat_own<K: Kernel>(
 pub fn unlinkat<K: Kernel>(kernel: &K, directory: LinuxFd, path: &[u8], flags: u32) -> LinuxResult<()> {
     unit(call!(kernel, Unlinkat, directory.arg(), Arg::In(path), Arg::Val(flags as usize)))
 }
+
+/// Room for `/proc/self/fd/`, the digits of an `i32` and a NUL.
+const PROC_PATH: usize = 25;
+
+/// The path of the link in `/proc` that leads to an open file, with a NUL at its end.
+pub fn proc_path(file: LinuxFd) -> [u8; PROC_PATH] {
+    let mut path = *b"/proc/self/fd/\0\0\0\0\0\0\0\0\0\0\0";
+    let (_, digits) = path.split_at_mut(b"/proc/self/fd/".len());
+    let mut rest = file.0;
+    let length = rest.checked_ilog10().unwrap_or(0) as usize;
+    for digit in digits.iter_mut().take(length.wrapping_add(1)).rev() {
+        *digit = b'0'.wrapping_add((rest % 10) as u8);
+        rest /= 10;
+    }
+    path
+}

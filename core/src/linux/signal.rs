@@ -1,8 +1,8 @@
 //! Signals, by Linux's numbers and masks.
 
-use super::{LinuxResult, call, unit, value};
+use super::{LinuxResult, call, int, unit, value};
 use crate::kernel::{Arg, Kernel};
-use xnu_abi::linux::{KernelSigaction, SignalStack, Sysno};
+use xnu_abi::linux::{KernelSigaction, SignalStack, Sysno, Timespec};
 use zerocopy::{FromZeros, IntoBytes};
 
 /// The size of the kernel's signal set in bytes.
@@ -40,6 +40,26 @@ pub fn sigaltstack<K: Kernel>(kernel: &K, new: Option<&SignalStack>) -> LinuxRes
     let new = new.map_or(Arg::Val(0), |stack| Arg::In(stack.as_bytes()));
     unit(call!(kernel, Sigaltstack, new, Arg::Out(old.as_mut_bytes())))?;
     Ok(old)
+}
+
+/// `SIG_BLOCK`.
+const SIG_BLOCK: i32 = 0;
+
+/// `man 2 sigprocmask`: adds signals to the calling thread's mask and answers the old one.
+pub fn block<K: Kernel>(kernel: &K, signals: u64) -> LinuxResult<u64> {
+    let bytes = signals.to_ne_bytes();
+    let mut old = [0; SIGSET_SIZE];
+    let (new, size) = (Arg::In(&bytes), Arg::Val(SIGSET_SIZE));
+    unit(call!(kernel, RtSigprocmask, value(SIG_BLOCK), new, Arg::Out(&mut old), size))?;
+    Ok(u64::from_ne_bytes(old))
+}
+
+/// `man 2 sigtimedwait`: takes one of these signals if it waits, and does not wait for it.
+pub fn take<K: Kernel>(kernel: &K, signals: u64) -> LinuxResult<i32> {
+    let set = signals.to_ne_bytes();
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let (set, size) = (Arg::In(&set), Arg::Val(SIGSET_SIZE));
+    int(call!(kernel, RtSigtimedwait, set, Arg::Val(0), Arg::In(now.as_bytes()), size))
 }
 
 /// `man 2 sigpending`: what is blocked and waits, for the thread or the process.

@@ -28,3 +28,8 @@ pub fn getitimer<K: Kernel>(kernel: &K, which: i32) -> LinuxResult<LinuxItimerva
 pub fn setitimer<K: Kernel>(kernel: &K, which: i32, new: &LinuxItimerval) -> LinuxResult<()> {
     unit(call!(kernel, Setitimer, value(which), Arg::In(new.as_bytes()), Arg::Val(0)))
 }
+
+/// `man 2 nanosleep`; what is left after an interruption is not told.
+pub fn nanosleep<K: Kernel>(kernel: &K, duration: &Timespec) -> LinuxResult<()> {
+    unit(call!(kernel, Nanosleep, Arg::In(duration.as_bytes()), Arg::Val(0)))
+}

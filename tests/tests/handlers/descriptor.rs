@@ -144,16 +144,6 @@ fn buffers_that_are_nowhere_are_efault() {
 }
 
 #[test]
-fn a_buffer_whose_end_is_missing_is_used_up_to_there() {
-    let k = machine();
-    xnu!(k, open("/tmp/own", O_RDWR) => 3);
-    let short = k.alloc_guarded(3);
-    xnu!(k, read(3, short, 5) => 3);
-    assert_eq!(k.peek(short, 3), b"hel");
-    xnu!(k, pwrite(3, short, 5, 0) => 3);
-}
-
-#[test]
 fn vectors_gather_and_scatter() {
     let k = machine();
     xnu!(k, open("/tmp/v", O_RDWR | O_CREAT, 0o600) => 3);

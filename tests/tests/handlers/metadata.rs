@@ -99,3 +99,19 @@ fn fstatat_takes_four_flags() {
     xnu!(k, fstatat64(AT_FDCWD, "/tmp/own", buf, 1u32 << 31) => EINVAL);
     xnu!(k, fstatat64(dirty(-2), "/tmp/own", buf, dirty(0)) => 0);
 }
+
+#[test]
+fn a_pipe_is_as_long_as_what_waits_in_it() {
+    let k = machine();
+    let buf = k.alloc(144);
+    let field = |offset, size| number(&k, buf, offset, size);
+    xnu!(k, pipe() => (3, 4));
+    xnu!(k, write(4, b"12345", 5) => 5);
+    xnu!(k, fstat64(3, buf) => 0);
+    assert_eq!((field(0, 4), field(4, 2), field(6, 2)), (0, 0o010660, 0), "device, mode, links");
+    assert_eq!((field(96, 8), field(104, 8), field(112, 4)), (5, 1, 16384), "size, blocks, block size");
+    // A fifo with a name is a file like others.
+    xnu!(k, open("/tmp/fifo", O_RDWR) => 5);
+    xnu!(k, fstat64(5, buf) => 0);
+    assert_eq!((field(4, 2), field(6, 2), field(96, 8)), (0o010644, 1, 0));
+}

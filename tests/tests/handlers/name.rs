@@ -25,11 +25,78 @@ fn access_knows_the_extended_rights_that_are_the_basic_ones() {
     xnu!(k, access("/tmp/own", _READ_OK | _WRITE_OK | _APPEND_OK) => 0);
     xnu!(k, access("/tmp/own", _EXECUTE_OK) => EACCES);
     xnu!(k, access("/tmp/theirs", _APPEND_OK) => EACCES);
-    xnu!(k, access("/tmp/own", _DELETE_OK) => EINVAL);
-    xnu!(k, access("/tmp/own", _CHOWN_OK | R_OK) => EINVAL);
-    // Bits without a meaning.
+    xnu!(k, access("/tmp/theirs", _REXT_OK) => EACCES);
+    xnu!(k, access("/tmp/theirs", _WEXT_OK) => EACCES);
+    // Beside an extended right, a basic one is not looked at.
+    xnu!(k, access("/tmp/theirs", _RATTR_OK | R_OK) => 0);
+    // Bits that mean nothing are ignored.
     xnu!(k, access("/tmp/own", 0xffc0_01f8u32) => 0);
     xnu!(k, access("/tmp/own", dirty(4)) => 0);
+    xnu!(k, access("/tmp/none", _READ_OK) => ENOENT);
+    xnu!(k, access("/tmp/dangling", _RATTR_OK) => ENOENT);
+    xnu!(k, faccessat(AT_FDCWD, "/tmp/dangling", _RATTR_OK, AT_SYMLINK_NOFOLLOW) => 0);
+    assert_eq!(k.descriptors(), [0, 1, 2]);
+}
+
+#[test]
+fn rights_beyond_the_permissions_are_the_owners() {
+    let k = machine();
+    for right in [_RATTR_OK, _RPERM_OK] {
+        xnu!(k, access("/tmp/own", right) => 0);
+        xnu!(k, access("/tmp/theirs", right) => 0);
+    }
+    for right in [_WATTR_OK, _WPERM_OK] {
+        xnu!(k, access("/tmp/own", right) => 0);
+        xnu!(k, access("/tmp/theirs", right) => EACCES);
+    }
+    // The owner changes attributes even of what may not be written; others with the permission to write.
+    k.set_mode("/tmp/own", 0o400);
+    xnu!(k, access("/tmp/own", _WATTR_OK) => 0);
+    xnu!(k, access("/tmp/own", _WATTR_OK | _WEXT_OK) => EACCES);
+    k.set_mode("/tmp/theirs", 0o602);
+    xnu!(k, access("/tmp/theirs", _WATTR_OK) => 0);
+    xnu!(k, access("/tmp/theirs", _WPERM_OK) => EACCES);
+    // Nobody gives a file away but the superuser.
+    xnu!(k, access("/tmp/own", _CHOWN_OK) => EACCES);
+    xnu!(k, access("/tmp/own", _CHOWN_OK | _WPERM_OK) => EACCES);
+}
+
+#[test]
+fn what_may_be_deleted_is_for_its_directory_to_say() {
+    let k = machine();
+    // /tmp is sticky: each deletes their own.
+    xnu!(k, access("/tmp/own", _DELETE_OK) => 0);
+    xnu!(k, access("/tmp/theirs", _DELETE_OK) => EACCES);
+    xnu!(k, access("/etc", _DELETE_OK) => EACCES);
+    // Of a link that is followed, it is the directory of the file.
+    k.add_dir("/home/locked");
+    k.add_file("/home/locked/file", b"");
+    k.set_owner("/home/locked/file", 1000, 1000);
+    k.add_symlink("/tmp/dir/out", "/home/locked/file");
+    xnu!(k, access("/tmp/dir/out", _DELETE_OK) => EACCES);
+    xnu!(k, faccessat(AT_FDCWD, "/tmp/dir/out", _DELETE_OK, AT_SYMLINK_NOFOLLOW) => 0);
+    xnu!(k, faccessat(AT_FDCWD, "/tmp/dir/out", _DELETE_OK, AT_SYMLINK_NOFOLLOW_ANY) => 0);
+    xnu!(k, access("/tmp/dir", _RMFILE_OK) => 0);
+    xnu!(k, access("/home/locked", _RMFILE_OK) => EACCES);
+}
+
+#[test]
+fn the_superuser_lacks_only_what_nobody_may_execute() {
+    let k = machine();
+    k.set_credentials(Credentials::root());
+    for right in [_CHOWN_OK, _WPERM_OK, _DELETE_OK, _WRITE_OK, _REXT_OK] {
+        xnu!(k, access("/tmp/own", right) => 0);
+    }
+    xnu!(k, access("/tmp/own", _EXECUTE_OK) => EPERM);
+    xnu!(k, access("/tmp/own", X_OK) => EPERM);
+    xnu!(k, access("/tmp/dir", _EXECUTE_OK) => 0);
+    xnu!(k, open("/tmp/own", O_EXEC) => EPERM);
+    // Asked as the real user, who is another, and as the effective one.
+    k.set_credentials(Credentials { uid: 1000, ..Credentials::root() });
+    xnu!(k, faccessat(AT_FDCWD, "/tmp/theirs", _CHOWN_OK, 0) => EACCES);
+    xnu!(k, faccessat(AT_FDCWD, "/tmp/theirs", _CHOWN_OK, AT_EACCESS) => 0);
+    xnu!(k, faccessat(AT_FDCWD, "/tmp/own", X_OK, 0) => EACCES);
+    xnu!(k, faccessat(AT_FDCWD, "/tmp/own", X_OK, AT_EACCESS) => EPERM);
 }
 
 #[test]

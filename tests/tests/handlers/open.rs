@@ -165,11 +165,96 @@ fn status_flags_are_kept() {
 fn executing_is_neither_reading_nor_writing() {
     let k = machine();
     let buf = k.alloc(8);
+    k.set_mode("/tmp/own", 0o755);
     xnu!(k, open("/tmp/own", O_WRONLY | O_EXEC) => EINVAL);
     xnu!(k, open("/tmp/own", O_RDWR | O_EXEC) => EINVAL);
     xnu!(k, open("/tmp/own", O_RDONLY | O_EXEC) => 3);
     xnu!(k, read(3, buf, 1) => EBADF);
     xnu!(k, write(3, buf, 1) => EBADF);
+}
+
+#[test]
+fn only_what_may_be_executed_opens_for_that() {
+    let k = machine();
+    xnu!(k, open("/tmp/own", O_EXEC) => EACCES);
+    xnu!(k, open("/tmp/theirs", O_EXEC) => EACCES);
+    xnu!(k, open("/tmp/fifo", O_EXEC) => EACCES);
+    xnu!(k, open("/dev/null", O_EXEC) => EACCES);
+    xnu!(k, open("/tmp/link", O_EXEC | O_SYMLINK) => EACCES);
+    xnu!(k, open("/tmp/link", O_EXEC | O_NOFOLLOW) => ELOOP);
+    xnu!(k, open("/tmp/none", O_EXEC) => ENOENT);
+    // A directory can be opened to be searched, and says so.
+    xnu!(k, open("/tmp/dir", O_EXEC) => EISDIR);
+    assert_eq!(k.descriptors(), [0, 1, 2]);
+    xnu!(k, open("/tmp/dir", O_EXEC | O_DIRECTORY) => 3);
+    xnu!(k, openat(3, "file", O_RDONLY) => 4);
+    xnu!(k, open("/tmp/own", O_EXEC | O_DIRECTORY) => ENOTDIR);
+    k.set_mode("/tmp/dir", 0o600);
+    xnu!(k, open("/tmp/dir", O_EXEC | O_DIRECTORY) => EACCES);
+    // What was just made is not asked for its rights; what is there is neither made nor emptied in vain.
+    xnu!(k, open("/tmp/made", O_EXEC | O_CREAT, 0o600) => 5);
+    assert!(k.exists("/tmp/made"));
+    xnu!(k, open("/tmp/made", O_EXEC | O_CREAT, 0o600) => EACCES);
+    xnu!(k, open("/tmp/made", O_EXEC | O_CREAT | O_EXCL, 0o600) => EEXIST);
+    xnu!(k, open("/tmp/own", O_EXEC | O_TRUNC) => EACCES);
+    assert_eq!(k.contents("/tmp/own").unwrap(), b"hello");
+    k.set_mode("/tmp/own", 0o755);
+    xnu!(k, open("/tmp/own", O_EXEC | O_TRUNC) => 6);
+    assert_eq!(k.contents("/tmp/own").unwrap(), b"");
+    k.set_mode("/tmp/theirs", 0o755);
+    xnu!(k, open("/tmp/theirs", O_EXEC | O_TRUNC) => EACCES);
+    xnu!(k, open("/tmp/theirs", O_EXEC) => 7);
+}
+
+#[test]
+fn a_slash_at_the_end_makes_no_file() {
+    let k = machine();
+    for flags in [O_RDONLY, O_RDWR] {
+        xnu!(k, open("/tmp/new/", flags | O_CREAT, 0o600) => ENOENT);
+        xnu!(k, open("/tmp/new/", flags | O_CREAT | O_EXCL, 0o600) => ENOENT);
+        xnu!(k, open("/tmp/own/", flags | O_CREAT, 0o600) => ENOTDIR);
+        xnu!(k, open("/tmp/dir/", flags | O_CREAT | O_EXCL, 0o600) => EEXIST);
+    }
+    xnu!(k, open("/tmp/dir/", O_RDWR | O_CREAT, 0o600) => EISDIR);
+    xnu!(k, open("/tmp/dir/", O_RDONLY | O_CREAT, 0o600) => 3);
+}
+
+#[test]
+fn creating_follows_a_link_that_would_be_opened_itself() {
+    let k = machine();
+    xnu!(k, open("/tmp/link", O_RDWR | O_CREAT | O_SYMLINK, 0o600) => 3);
+    let stat = k.alloc(144);
+    xnu!(k, fstat64(3, stat) => 0);
+    assert_eq!(number(&k, stat, 4, 2) & 0o170000, 0o100000);
+    xnu!(k, open("/tmp/link", O_RDONLY | O_SYMLINK | O_NOFOLLOW) => ELOOP);
+}
+
+#[test]
+fn what_is_closed_on_fork_is_remembered() {
+    let k = machine();
+    const O_CLOFORK: u32 = 0x0800_0000;
+    xnu!(k, open("/tmp/own", O_CLOFORK | 2) => 3);
+    xnu!(k, open("/tmp/own", O_RDWR) => 4);
+    xnu!(k, open("/tmp/own", O_CLOFORK) => 5);
+    assert!(k.process.descriptors.close_on_fork.iter().eq([3, 5]));
+    xnu!(k, fcntl(3, F_SETCONFINED, 1) => 0);
+    xnu!(k, close(3) => 0);
+    xnu!(k, close(5) => 0);
+    assert_eq!(k.process.descriptors.close_on_fork.iter().count(), 0);
+    // One that cannot be opened, or not be locked, is not kept.
+    xnu!(k, open("/tmp/fifo", O_CLOFORK | 2 | 0x20) => ENOTSUP);
+    xnu!(k, open("/tmp/none", O_CLOFORK) => ENOENT);
+    assert_eq!(k.process.descriptors.close_on_fork.iter().count(), 0);
+}
+
+#[test]
+fn only_files_and_directories_are_locked_on_opening() {
+    let k = machine();
+    for path in ["/tmp/fifo", "/dev/null", "/dev/tty"] {
+        xnu!(k, open(path, O_RDWR | O_EXLOCK) => ENOTSUP);
+    }
+    assert_eq!(k.descriptors(), [0, 1, 2]);
+    xnu!(k, open("/tmp/dir", O_RDONLY | O_SHLOCK) => 3);
 }
 
 #[test]

@@ -22,6 +22,19 @@ fn fork_tells_parent_and_child_apart_by_the_second_word() {
 }
 
 #[test]
+fn descriptors_opened_for_it_are_closed_in_the_child() {
+    const O_CLOFORK: u32 = 0x0800_0000;
+    let k = machine();
+    xnu!(k, open("/tmp/own", O_CLOFORK) => 3);
+    xnu!(k, open("/tmp/own", 0) => 4);
+    xnu!(k, fork() => (1001, 0));
+    assert_eq!(k.descriptors(), [0, 1, 2, 3, 4]);
+    k.fork_into_child();
+    xnu!(k, fork() => (1002, 1));
+    assert_eq!(k.descriptors(), [0, 1, 2, 4]);
+}
+
+#[test]
 fn exit_takes_the_whole_process_and_returns_nothing() {
     let k = machine();
     xnu!(k, exit(0x1_0003u32) => Reply::Unchanged);

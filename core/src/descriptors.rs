@@ -1,0 +1,136 @@
+//! What XNU keeps of a descriptor and Linux does not.
+
+use crate::kernel::Kernel;
+use crate::linux::{self, LinuxFd};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// The highest number of descriptors that a process may have: `OPEN_MAX` (`bsd/sys/syslimits.h`).
+pub const OPEN_MAX: usize = 10_240;
+
+const WORD_BITS: usize = u64::BITS as usize;
+
+/// A set of descriptors. Numbers from [`OPEN_MAX`] on are never in it.
+#[derive(Debug)]
+pub struct DescriptorSet {
+    words: [AtomicU64; OPEN_MAX / WORD_BITS],
+    /// Whether anything was ever put in: programs that never do pay for one look at this.
+    used: AtomicBool,
+}
+
+impl DescriptorSet {
+    const fn new() -> DescriptorSet {
+        DescriptorSet {
+            words: [const { AtomicU64::new(0) }; OPEN_MAX / WORD_BITS],
+            used: AtomicBool::new(false),
+        }
+    }
+
+    fn place(&self, descriptor: i32) -> Option<(&AtomicU64, u64)> {
+        let descriptor = usize::try_from(descriptor).ok()?;
+        let word = self.words.get(descriptor / WORD_BITS)?;
+        Some((word, 1u64.wrapping_shl((descriptor % WORD_BITS) as u32)))
+    }
+
+    /// Whether the descriptor is in the set.
+    pub fn contains(&self, descriptor: i32) -> bool {
+        self.used.load(Ordering::Relaxed)
+            && self.place(descriptor).is_some_and(|(word, bit)| word.load(Ordering::Relaxed) & bit != 0)
+    }
+
+    /// Puts a descriptor in; `false` for a number that is too high to keep.
+    pub fn insert(&self, descriptor: i32) -> bool {
+        let Some((word, bit)) = self.place(descriptor) else { return false };
+        self.used.store(true, Ordering::Relaxed);
+        word.fetch_or(bit, Ordering::Relaxed);
+        true
+    }
+
+    /// Takes a descriptor out.
+    pub fn remove(&self, descriptor: i32) {
+        if self.used.load(Ordering::Relaxed)
+            && let Some((word, bit)) = self.place(descriptor)
+        {
+            word.fetch_and(!bit, Ordering::Relaxed);
+        }
+    }
+
+    /// The descriptors in the set, ascending: what the child of a fork closes.
+    pub fn iter(&self) -> impl Iterator<Item = i32> + '_ {
+        let end = if self.used.load(Ordering::Relaxed) { OPEN_MAX as i32 } else { 0 };
+        (0..end).filter(|descriptor| self.contains(*descriptor))
+    }
+}
+
+/// What the process's descriptors have beyond Linux's flags. Empty in a process that was executed anew: XNU would
+/// keep it then.
+#[derive(Debug)]
+pub struct Descriptors {
+    /// `FD_CLOFORK`, which only `O_CLOFORK` sets: closed in the child of a fork.
+    pub close_on_fork: DescriptorSet,
+    /// `F_SETCONFINED`: the open file never leaves this process. A copy is confined, and closed on fork, as well.
+    pub confined: DescriptorSet,
+    /// Whether any open file was ever told by `F_SETNOSIGPIPE` not to raise `SIGPIPE`.
+    pub any_without_sigpipe: AtomicBool,
+}
+
+impl Descriptors {
+    pub(crate) const fn new() -> Descriptors {
+        Descriptors {
+            close_on_fork: DescriptorSet::new(),
+            confined: DescriptorSet::new(),
+            any_without_sigpipe: AtomicBool::new(false),
+        }
+    }
+
+    /// The number is about to be closed. Before, and not after, so that nothing is taken from the next open file
+    /// that gets the number.
+    #[inline]
+    pub fn forget(&self, descriptor: i32) {
+        self.close_on_fork.remove(descriptor);
+        self.confined.remove(descriptor);
+    }
+
+    /// In the child of a fork: closes what does not go along.
+    pub(crate) fn forked<K: Kernel>(&self, kernel: &K) {
+        for descriptor in self.close_on_fork.iter() {
+            self.forget(descriptor);
+            // Not one of them is written back later: nothing that matters can fail.
+            let _ = linux::descriptor::close(kernel, LinuxFd(descriptor));
+        }
+    }
+
+    /// The number `to` is now a copy of `from`.
+    #[inline]
+    pub fn copied(&self, from: i32, to: i32) {
+        if self.confined.contains(from) {
+            self.confined.insert(to);
+            self.close_on_fork.insert(to);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_of_a_confined_descriptor_is_confined() {
+        let descriptors = Descriptors::new();
+        assert!(descriptors.close_on_fork.insert(63) && descriptors.confined.insert(63));
+        descriptors.copied(63, 64);
+        descriptors.copied(5, 6);
+        assert!(descriptors.close_on_fork.iter().eq([63, 64]));
+        descriptors.forget(63);
+        assert!(!descriptors.confined.contains(63) && descriptors.confined.contains(64));
+    }
+
+    #[test]
+    fn numbers_that_cannot_be_kept_are_refused() {
+        let set = DescriptorSet::new();
+        for number in [-1, i32::MIN, OPEN_MAX as i32, i32::MAX] {
+            assert!(!set.insert(number) && !set.contains(number));
+            set.remove(number);
+        }
+        assert!(set.insert(OPEN_MAX as i32 - 1) && set.contains(OPEN_MAX as i32 - 1));
+    }
+}
