@@ -84,7 +84,10 @@ fn good_calls(k: &Mock) -> Vec<(&'static str, Vec<u64>)> {
         ("sigpending", vec![room(4)]),
         ("sigaltstack", vec![place(&bytes([0x7000, 8192, 0])), room(24)]),
         ("kill", vec![1000, 0, 0]),
-        ("sigreturn", vec![own_frame(k), 1, 0]),
+        ("sigreturn", {
+            let frame = own_frame(k);
+            vec![frame, 1, frame]
+        }),
         ("fcntl", vec![3, command(F_DUPFD), 7]),
         ("fcntl", vec![3, command(F_SETFL), 4]),
         ("fcntl", vec![3, command(F_GETFL), 0]),
