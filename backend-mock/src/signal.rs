@@ -218,7 +218,8 @@ impl State {
         if tid.is_some_and(|tid| tid <= 0 || pid <= 0) || signal > SIGRTMAX {
             return Err(Errno::EINVAL);
         }
-        let here = pid == own || tid.is_none() && (pid == 0 || pid == -1 || pid == -self.process.pgid);
+        // Everyone (-1) is everyone but the caller and process 1.
+        let here = pid == own || tid.is_none() && (pid == 0 || pid == -self.process.pgid);
         if tid.is_some_and(|tid| tid != own && tid != 1) || !here && pid != 1 {
             return Err(Errno::ESRCH);
         }

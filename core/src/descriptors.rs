@@ -2,7 +2,7 @@
 
 use crate::kernel::Kernel;
 use crate::linux::{self, LinuxFd};
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU64, Ordering};
 
 /// The highest number of descriptors that a process may have: `OPEN_MAX` (`bsd/sys/syslimits.h`).
 pub const OPEN_MAX: usize = 10_240;
@@ -61,6 +61,59 @@ impl DescriptorSet {
     }
 }
 
+/// Positions that Linux's file system cannot hold: XNU lets a position be anything. There is room for a few; they are
+/// rare enough.
+#[derive(Debug)]
+pub struct FarPositions {
+    slots: [(AtomicI32, AtomicI64); 8],
+    used: AtomicBool,
+}
+
+/// No descriptor.
+const NOBODY: i32 = -1;
+
+impl FarPositions {
+    const fn new() -> FarPositions {
+        FarPositions {
+            slots: [const { (AtomicI32::new(NOBODY), AtomicI64::new(0)) }; 8],
+            used: AtomicBool::new(false),
+        }
+    }
+
+    /// The position of a descriptor, if it is far.
+    #[inline]
+    pub fn get(&self, descriptor: i32) -> Option<i64> {
+        if !self.used.load(Ordering::Relaxed) || descriptor < 0 {
+            return None;
+        }
+        let (_, position) = self.slots.iter().find(|slot| slot.0.load(Ordering::Acquire) == descriptor)?;
+        Some(position.load(Ordering::Acquire))
+    }
+
+    /// Notes a far position; `false` where there is no room.
+    pub fn set(&self, descriptor: i32, to: i64) -> bool {
+        self.used.store(true, Ordering::Relaxed);
+        for (owner, position) in &self.slots {
+            let before = owner.compare_exchange(NOBODY, descriptor, Ordering::AcqRel, Ordering::Acquire);
+            if before.is_ok() || before == Err(descriptor) {
+                position.store(to, Ordering::Release);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The descriptor's position is Linux's.
+    #[inline]
+    pub fn remove(&self, descriptor: i32) {
+        if self.used.load(Ordering::Relaxed) {
+            for (owner, _) in &self.slots {
+                let _ = owner.compare_exchange(descriptor, NOBODY, Ordering::AcqRel, Ordering::Acquire);
+            }
+        }
+    }
+}
+
 /// What the process's descriptors have beyond Linux's flags. Empty in a process that was executed anew: XNU would
 /// keep it then.
 #[derive(Debug)]
@@ -71,6 +124,8 @@ pub struct Descriptors {
     pub confined: DescriptorSet,
     /// Whether any open file was ever told by `F_SETNOSIGPIPE` not to raise `SIGPIPE`.
     pub any_without_sigpipe: AtomicBool,
+    /// Positions beyond what the file system can hold.
+    pub far: FarPositions,
 }
 
 impl Descriptors {
@@ -79,6 +134,7 @@ impl Descriptors {
             close_on_fork: DescriptorSet::new(),
             confined: DescriptorSet::new(),
             any_without_sigpipe: AtomicBool::new(false),
+            far: FarPositions::new(),
         }
     }
 
@@ -88,6 +144,7 @@ impl Descriptors {
     pub fn forget(&self, descriptor: i32) {
         self.close_on_fork.remove(descriptor);
         self.confined.remove(descriptor);
+        self.far.remove(descriptor);
     }
 
     /// In the child of a fork: closes what does not go along.
@@ -105,6 +162,9 @@ impl Descriptors {
         if self.confined.contains(from) {
             self.confined.insert(to);
             self.close_on_fork.insert(to);
+        }
+        if let Some(position) = self.far.get(from) {
+            self.far.set(to, position);
         }
     }
 }

@@ -1,16 +1,18 @@
 //! Open files: closing, seeking, copying descriptors, flushing (`bsd/kern/kern_descrip.c`, `bsd/vfs/vfs_syscalls.c`).
 
-use crate::convert::errno::ToBsd;
+use crate::convert::errno::{ToBsd, errno};
 use crate::convert::fcntl::whence_to_linux;
+use crate::descriptors::FarPositions;
 use crate::kernel::Kernel;
 use crate::linux::{self, LinuxFd};
 use crate::process::Context;
 use crate::table::{Fd, SysResult};
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::unistd::Whence;
-use xnu_abi::linux::flags;
+use xnu_abi::linux::{self as abi, flags};
 
-/// Linux's `SEEK_CUR`.
+/// Linux's `SEEK_SET` and `SEEK_CUR`.
+const SEEK_SET: i32 = 0;
 const SEEK_CUR: i32 = 1;
 
 /// `man 2 close`.
@@ -19,22 +21,93 @@ pub fn close<K: Kernel, L>(cx: &mut Context<'_, K, L>, fd: Fd) -> SysResult<()> 
     linux::descriptor::close(cx.kernel(), fd.to_linux()?).to_bsd()
 }
 
-/// `man 2 lseek`.
+/// `man 2 lseek` (`bsd/vfs/vfs_syscalls.c`, `lseek`). A position may be anything that is not negative.
+///
+/// Differs from XNU: a position beyond what Linux's file system can hold is remembered for the descriptor, and for
+/// later copies of it, where XNU keeps it with the open file; devices that ignore positions stay at 0.
 pub fn lseek<K: Kernel, L>(
     cx: &mut Context<'_, K, L>,
     fd: Fd,
     offset: i64,
     whence: Whence,
 ) -> SysResult<i64> {
-    let fd = fd.to_linux()?;
-    match whence_to_linux(whence) {
-        Some(whence) => linux::descriptor::lseek(cx.kernel(), fd, offset, whence).to_bsd(),
+    let (kernel, far) = (cx.kernel(), &cx.process.descriptors.far);
+    let file = fd.to_linux()?;
+    let Some(linux_whence) = whence_to_linux(whence) else {
         // The descriptor is looked up before the origin.
-        None => match linux::descriptor::lseek(cx.kernel(), fd, 0, SEEK_CUR).to_bsd() {
-            Ok(_) => Err(Errno::EINVAL),
-            Err(error) => Err(error),
-        },
+        linux::descriptor::lseek(kernel, file, 0, SEEK_CUR).to_bsd()?;
+        return Err(Errno::EINVAL);
+    };
+    if whence == Whence::SEEK_CUR
+        && let Some(base) = far_position(kernel, far, file)
+    {
+        return seek_by_hand(kernel, far, file, base, offset);
     }
+    match linux::descriptor::lseek(kernel, file, offset, linux_whence) {
+        Ok(position) => {
+            far.remove(file.0);
+            Ok(position)
+        }
+        Err(abi::Errno::EINVAL | abi::Errno::EOVERFLOW) => {
+            let base = match whence {
+                Whence::SEEK_SET => 0,
+                Whence::SEEK_CUR => linux::descriptor::lseek(kernel, file, 0, SEEK_CUR).to_bsd()?,
+                Whence::SEEK_END => linux::metadata::fstatx(kernel, file).to_bsd()?.stx_size as i64,
+                _ => return Err(Errno::EINVAL),
+            };
+            seek_by_hand(kernel, far, file, base, offset)
+        }
+        Err(error) => Err(errno(error)),
+    }
+}
+
+/// A position that is remembered, as long as Linux's is where it was put.
+fn far_position<K: Kernel>(kernel: &K, far: &FarPositions, file: LinuxFd) -> Option<i64> {
+    let position = far.get(file.0)?;
+    let real = linux::descriptor::lseek(kernel, file, 0, SEEK_CUR).ok()?;
+    if real.checked_add(1).is_some_and(|next| linux::descriptor::lseek(kernel, file, next, SEEK_SET).is_err())
+    {
+        return Some(position);
+    }
+    // Another descriptor of the same open file has moved it.
+    let _ = linux::descriptor::lseek(kernel, file, real, SEEK_SET);
+    far.remove(file.0);
+    None
+}
+
+/// Goes where Linux would not, or where it starts from such a place.
+#[cold]
+fn seek_by_hand<K: Kernel>(
+    kernel: &K,
+    far: &FarPositions,
+    file: LinuxFd,
+    base: i64,
+    offset: i64,
+) -> SysResult<i64> {
+    let target = match base.checked_add(offset) {
+        Some(target) => target,
+        None if offset > 0 => return Err(Errno::EOVERFLOW),
+        None => return Err(Errno::EINVAL),
+    };
+    if target < 0 {
+        return Err(Errno::EINVAL);
+    }
+    if linux::descriptor::lseek(kernel, file, target, SEEK_SET).is_ok() {
+        far.remove(file.0);
+        return Ok(target);
+    }
+    // At the last place that Linux has, there is nothing to read and no room to write, as at every one behind it.
+    let (mut good, mut bad) = (0i64, target);
+    while bad.wrapping_sub(good) > 1 {
+        let middle = good.wrapping_add(bad.wrapping_sub(good) / 2);
+        match linux::descriptor::lseek(kernel, file, middle, SEEK_SET) {
+            Ok(_) => good = middle,
+            Err(abi::Errno::EINVAL | abi::Errno::EOVERFLOW) => bad = middle,
+            Err(error) => return Err(errno(error)),
+        }
+    }
+    linux::descriptor::lseek(kernel, file, good, SEEK_SET).to_bsd()?;
+    if far.set(file.0, target) { Ok(target) } else { Err(Errno::EINVAL) }
 }
 
 /// `man 2 dup`.

@@ -3,11 +3,12 @@
 use super::rights::{self, Asker, EXTENDED};
 use crate::convert::errno::ToBsd;
 use crate::kernel::Kernel;
-use crate::linux;
+use crate::linux::{self, descriptor::OpenHow};
 use crate::process::Context;
 use crate::table::{DirFd, SysResult, UserOut, UserPath};
 use crate::vchroot::Resolved;
 use xnu_abi::darwin::Errno;
+use xnu_abi::darwin::exec::PATH_MAX;
 use xnu_abi::darwin::fcntl::AtFlags;
 use xnu_abi::darwin::unistd::AccessFlags;
 use xnu_abi::linux::flags as at;
@@ -115,10 +116,41 @@ pub fn unlinkat<K: Kernel, L>(
     let linux_flags = if flags.intersects(removes) { at::AT_REMOVEDIR } else { 0 };
     let kernel = cx.kernel();
     let at = Resolved::new(kernel, directory, path)?;
-    match linux::name::unlinkat(kernel, at.directory, at.path(), linux_flags).to_bsd() {
+    let removed = match flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW_ANY) {
+        true => unlink_without_links(kernel, &at, linux_flags),
+        false => linux::name::unlinkat(kernel, at.directory, at.path(), linux_flags).to_bsd(),
+    };
+    match removed {
         Err(Errno::EISDIR) => Err(Errno::EPERM),
         other => other,
     }
+}
+
+/// Removes what a path names with no link on the way: the last component is not followed anyway, and what is before it
+/// is opened as such.
+fn unlink_without_links<K: Kernel>(kernel: &K, at: &Resolved, linux_flags: u32) -> SysResult<()> {
+    let path = at.path();
+    let slashes_end = path.iter().rposition(|byte| !matches!(byte, 0 | b'/')).unwrap_or(0);
+    let before_leaf = path.get(..slashes_end).unwrap_or_default();
+    let Some(slash) = before_leaf.iter().rposition(|byte| *byte == b'/') else {
+        return linux::name::unlinkat(kernel, at.directory, path, linux_flags).to_bsd();
+    };
+    let leaf_start = slash.wrapping_add(1);
+    let mut parent = [0; PATH_MAX];
+    for (to, from) in parent.iter_mut().zip(path.get(..leaf_start).unwrap_or_default()) {
+        *to = *from;
+    }
+    let how = OpenHow {
+        flags: u64::from(at::O_PATH | at::O_DIRECTORY | at::O_CLOEXEC),
+        mode: 0,
+        resolve: u64::from(at::RESOLVE_NO_SYMLINKS),
+    };
+    let parent = linux::descriptor::openat2(kernel, at.directory, &parent, &how).to_bsd()?;
+    let leaf = path.get(leaf_start..).unwrap_or(b"\0");
+    let removed = linux::name::unlinkat(kernel, parent, leaf, linux_flags).to_bsd();
+    // Ours alone, and only a name: closing it cannot fail in a way that matters.
+    let _ = linux::descriptor::close(kernel, parent);
+    removed
 }
 
 /// `man 2 readlink`.

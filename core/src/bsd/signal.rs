@@ -39,6 +39,7 @@ pub fn sigaction<K: Kernel, L>(
         old.write(cx.kernel(), &answer)?;
     }
     if let Some(wanted) = wanted {
+        cx.process.actions.choose_validation(wanted.sa_flags as u32 & SA_VALIDATE_SIGRETURN != 0);
         let action = Action {
             handler: wanted.sigaction_u,
             trampoline: wanted.sa_tramp,
@@ -53,6 +54,9 @@ pub fn sigaction<K: Kernel, L>(
     }
     Ok(())
 }
+
+/// `SA_VALIDATE_SIGRETURN_FROM_SIGTRAMP`, which the C library's `sigaction` adds.
+const SA_VALIDATE_SIGRETURN: u32 = 0x400;
 
 /// The flags that `sigaction` tells of: all but `SA_RESETHAND`, and those of children only for `SIGCHLD`.
 fn reported(signal: Signal, action: &Action) -> i32 {
@@ -181,35 +185,60 @@ fn set_alternate_stack<K: Kernel, L>(cx: &mut Context<'_, K, L>, stack: Sigaltst
     Ok(())
 }
 
-/// `sigreturn`, which only the trampoline calls: takes back what the frame says. The token is not checked, as XNU
-/// does not unless the program asks for it.
+/// `sigreturn`, which only the trampoline calls: takes back what the frame says.
+///
+/// The token must be the frame's, unless the program's first `sigaction` said that it would not be
+/// (`SA_VALIDATE_SIGRETURN_FROM_SIGTRAMP` left out). With a wrong one the mask and the mark of the alternate stack are
+/// taken back all the same, the registers are not, and that is `EINVAL`.
 pub fn sigreturn<K: Kernel, L>(
     cx: &mut Context<'_, K, L>,
     ucontext: UserPtr<Ucontext64>,
     style: InfoStyle,
-    _token: u64,
+    token: u64,
 ) -> SysResult<Unchanged> {
     let kernel = cx.kernel();
     // Linked in, registers are not the core's to load.
     let thread = cx.thread.as_deref_mut().ok_or(Errno::ENOTSUP)?;
-    signal::sigreturn(kernel, thread, ucontext, style)?;
+    let expected = ucontext.address().get() ^ thread.signals.token;
+    let good = token == expected || !cx.process.actions.validates_returns();
+    let taken = signal::sigreturn(kernel, thread, ucontext, style, good);
     let mask = thread.signals.mask;
     set_mask(cx, mask)?;
-    Ok(Unchanged)
+    taken.map(|()| Unchanged)
 }
 
-/// `man 2 kill`. The third argument asks for POSIX's rules, which differ where the caller itself is among many.
+/// `man 2 kill` (`bsd/kern/kern_sig.c`, `kill`, `killpg1`). The third argument asks for POSIX's rules, which the C
+/// library always does: everyone (-1) is the caller too, and where nobody may be told that is `EPERM`, not `ESRCH`.
+/// Nobody kills process 1.
 pub fn kill<K: Kernel, L>(
     cx: &mut Context<'_, K, L>,
     process: i32,
     signal: Signal,
-    _posix: i32,
+    posix: i32,
 ) -> SysResult<()> {
+    const INIT: i32 = 1;
+    const EVERYONE: i32 = -1;
     let number = match signal.number() {
         0 => 0,
         _ => to_linux(signal).ok_or(Errno::EINVAL)?,
     };
-    linux::signal::kill(cx.kernel(), process, number).to_bsd()
+    let kernel = cx.kernel();
+    if process == INIT && signal == Signal::SIGKILL {
+        return Err(Errno::EPERM);
+    }
+    let told = linux::signal::kill(kernel, process, number).to_bsd();
+    if process > 0 {
+        return told;
+    }
+    if posix == 0 {
+        return told.map_err(|error| if error == Errno::EPERM { Errno::ESRCH } else { error });
+    }
+    if process != EVERYONE {
+        return told;
+    }
+    // Linux leaves the caller out. Whether the others could be told does not matter then.
+    let own = linux::process::getpid(kernel).to_bsd()?;
+    linux::signal::kill(kernel, own, number).to_bsd()
 }
 
 /// Whether a call that a signal interrupted is made anew where the handler has `SA_RESTART`: those that sleep on a

@@ -15,6 +15,7 @@ use crate::process::Context;
 use crate::table::{Fd, SysResult, UserBuf, UserOut};
 use crate::user::{UserAddr, UserPtr};
 use core::sync::atomic::Ordering;
+pub(super) use ended::is_writable;
 use ended::{Buffer, Direction, Short};
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::stat::{FileType, Mode};

@@ -33,16 +33,20 @@ pub fn map_flags_to_linux(from: MapFlags) -> u32 {
     to
 }
 
-/// What Linux can do for an advice.
+/// What becomes of an advice.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LinuxAdvice {
     /// This `madvise`.
     Advice(i32),
+    /// This `madvise`, which throws contents away, so memory that cannot be written keeps them.
+    Discard(i32),
     /// Nothing: the advice has no effect that a program could see.
     Nothing,
+    /// Zeros, at once.
+    Zero,
 }
 
-/// Linux's advice. Darwin's `MADV_DONTNEED` keeps the contents, Linux's does not, so nothing is done for it;
+/// Linux's advice. Darwin's `MADV_DONTNEED` keeps the contents, as Linux's `MADV_COLD` does and its namesake does not;
 /// `MADV_FREE` and `MADV_FREE_REUSABLE` let the pages go when memory is short.
 pub fn advice_to_linux(from: Advice) -> Option<LinuxAdvice> {
     const MADV_NORMAL: i32 = 0;
@@ -50,16 +54,18 @@ pub fn advice_to_linux(from: Advice) -> Option<LinuxAdvice> {
     const MADV_SEQUENTIAL: i32 = 2;
     const MADV_WILLNEED: i32 = 3;
     const MADV_FREE: i32 = 8;
+    const MADV_COLD: i32 = 20;
     Some(match from {
         Advice::MADV_NORMAL => LinuxAdvice::Advice(MADV_NORMAL),
         Advice::MADV_RANDOM => LinuxAdvice::Advice(MADV_RANDOM),
         Advice::MADV_SEQUENTIAL => LinuxAdvice::Advice(MADV_SEQUENTIAL),
         Advice::MADV_WILLNEED => LinuxAdvice::Advice(MADV_WILLNEED),
-        Advice::MADV_FREE | Advice::MADV_FREE_REUSABLE => LinuxAdvice::Advice(MADV_FREE),
-        Advice::MADV_DONTNEED
-        | Advice::MADV_ZERO_WIRED_PAGES
-        | Advice::MADV_FREE_REUSE
-        | Advice::MADV_CAN_REUSE => LinuxAdvice::Nothing,
+        Advice::MADV_DONTNEED => LinuxAdvice::Advice(MADV_COLD),
+        Advice::MADV_FREE | Advice::MADV_FREE_REUSABLE => LinuxAdvice::Discard(MADV_FREE),
+        Advice::MADV_ZERO_WIRED_PAGES | Advice::MADV_FREE_REUSE | Advice::MADV_CAN_REUSE => {
+            LinuxAdvice::Nothing
+        }
+        Advice::MADV_ZERO => LinuxAdvice::Zero,
         _ => return None,
     })
 }

@@ -44,3 +44,10 @@ pub fn madvise<K: Kernel>(kernel: &K, address: UserAddr, length: usize, advice: 
     let advice = super::value(advice);
     unit(call!(kernel, Madvise, Arg::Val(address.get() as usize), Arg::Val(length), advice))
 }
+
+/// `man 2 msync` with `MS_ASYNC`, which does nothing but look whether all of the range is mapped (`ENOMEM`).
+pub fn check_mapped<K: Kernel>(kernel: &K, address: UserAddr, length: usize) -> LinuxResult<()> {
+    const MS_ASYNC: usize = 1;
+    let flags = Arg::Val(MS_ASYNC);
+    unit(call!(kernel, Msync, Arg::Val(address.get() as usize), Arg::Val(length), flags))
+}

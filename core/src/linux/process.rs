@@ -64,6 +64,13 @@ pub fn getrandom<K: Kernel>(kernel: &K, buf: UserAddr, length: usize) -> LinuxRe
     call!(kernel, Getrandom, Arg::User(buf), Arg::Val(length), Arg::Val(0))
 }
 
+/// `man 2 getrandom`, into our own memory: so few bytes come all at once.
+pub fn random_word<K: Kernel>(kernel: &K) -> LinuxResult<u64> {
+    let mut bytes = [0; 8];
+    unit(call!(kernel, Getrandom, Arg::Out(&mut bytes), Arg::Val(8), Arg::Val(0)))?;
+    Ok(u64::from_ne_bytes(bytes))
+}
+
 /// `man 2 arch_prctl` with `ARCH_SET_GS`: the base of the guest's thread data.
 #[cfg(target_arch = "x86_64")]
 pub fn set_gs_base<K: Kernel>(kernel: &K, base: u64) -> LinuxResult<()> {

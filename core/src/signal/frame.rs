@@ -3,6 +3,7 @@
 use super::{Action, CANNOT_MASK, Info, SS_DISABLE};
 use crate::convert::signal::bit;
 use crate::kernel::{Fault, Kernel};
+use crate::linux;
 use crate::process::Thread;
 use crate::registers::{RFLAGS_FIXED, RFLAGS_USER, Registers, VectorState};
 use crate::table::SysResult;
@@ -10,7 +11,9 @@ use crate::user::{UserAddr, UserPtr};
 use core::mem::offset_of;
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::signal::{InfoStyle, SigactionFlags, Sigaltstack, Siginfo, Ucontext64};
-use xnu_abi::darwin::thread_state::{Mcontext64, McontextAvx64, X86AvxState64, X86ExceptionState64};
+use xnu_abi::darwin::thread_state::{
+    Mcontext64, McontextAvx64, McontextAvx512, X86Avx512State64, X86AvxState64, X86ExceptionState64,
+};
 use zerocopy::FromZeros;
 
 /// What a program on x86-64 may use below its stack pointer without moving it.
@@ -23,6 +26,8 @@ const USER64_CS: u64 = 0x2b;
 const LEGACY: u64 = (offset_of!(McontextAvx64, fs) + offset_of!(X86AvxState64, fpu_fcw)) as u64;
 /// Where the upper halves of the AVX registers lie in it.
 const AVX: u64 = (offset_of!(McontextAvx64, fs) + offset_of!(X86AvxState64, fpu_ymmh)) as u64;
+/// Where AVX-512's parts begin in a [`McontextAvx512`], whose start is the same; they end with it.
+const WIDE: u64 = (offset_of!(McontextAvx512, fs) + offset_of!(X86Avx512State64, fpu_k)) as u64;
 /// Where the general registers lie in it.
 const GENERAL: u64 = offset_of!(McontextAvx64, ss) as u64;
 
@@ -30,6 +35,12 @@ const GENERAL: u64 = offset_of!(McontextAvx64, ss) as u64;
 const STORED_X87: u64 = 1;
 const STORED_SSE: u64 = 2;
 const STORED_AVX: u64 = 4;
+/// Masks, upper halves of the first sixteen registers, and the other sixteen.
+const STORED_WIDE: [u64; 3] = [1 << 5, 1 << 6, 1 << 7];
+const STORED_AVX_512: u64 = 0b1110_0000;
+
+/// AVX-512's parts one behind the other, as in the frame.
+const WIDE_LENGTH: usize = size_of::<X86Avx512State64>() - offset_of!(X86Avx512State64, fpu_k);
 
 /// The x87 part of the legacy area ends here, the SSE registers follow.
 const XMM: usize = 160;
@@ -37,8 +48,8 @@ const XMM: usize = 160;
 /// Pushes the frame of a caught signal and points the registers at the guest's trampoline.
 ///
 /// The trampoline gets the handler in rdi, the style in esi, the signal in edx, and the addresses of siginfo and
-/// ucontext and a token in rcx, r8 and r9. The frame has the AVX form; what lies above it (AVX-512) stays in the
-/// registers. A stack that cannot be written is a fault: XNU ends the process with `SIGILL` then.
+/// ucontext and a token in rcx, r8 and r9. The frame has the AVX form, or the AVX-512 form where such registers are in
+/// use. A stack that cannot be written is a fault: XNU ends the process with `SIGILL` then.
 pub fn deliver<K: Kernel>(
     kernel: &K,
     thread: &mut Thread,
@@ -55,9 +66,18 @@ pub fn deliver<K: Kernel>(
         (thread.registers.rsp, 0)
     };
 
+    let wide = stored(&thread.vectors) & STORED_AVX_512 != 0;
+    let mcontext_size = if wide { size_of::<McontextAvx512>() } else { size_of::<McontextAvx64>() };
+    if signals.frames == 0 {
+        // Without randomness the token is what it was: a check of the program's own, no protection of ours.
+        signals.token = linux::process::random_word(kernel).unwrap_or(signals.token);
+    }
+    signals.frames = signals.frames.saturating_add(1);
+    signals.wide |= wide;
+
     let ucontext_at = below(top.wrapping_sub(RED_ZONE), size_of::<Ucontext64>());
     let siginfo_at = below(ucontext_at, size_of::<Siginfo>());
-    let mcontext_at = below(siginfo_at, size_of::<McontextAvx64>());
+    let mcontext_at = below(siginfo_at, mcontext_size);
     let frame = (mcontext_at & !15).wrapping_sub(8);
 
     let ucontext = Ucontext64 {
@@ -70,7 +90,7 @@ pub fn deliver<K: Kernel>(
             _pad: 0,
         },
         uc_link: 0,
-        uc_mcsize: size_of::<McontextAvx64>() as u64,
+        uc_mcsize: mcontext_size as u64,
         uc_mcontext: mcontext_at,
     };
     UserPtr::new(UserAddr::new(ucontext_at)).write(kernel, &ucontext)?;
@@ -81,6 +101,9 @@ pub fn deliver<K: Kernel>(
     let interrupted = Registers { cs: USER64_CS, fs: 0, gs: 0, ..thread.registers };
     UserPtr::new(UserAddr::new(mcontext_at.wrapping_add(GENERAL))).write(kernel, &interrupted)?;
     write_vectors(kernel, mcontext_at, &thread.vectors)?;
+    if wide {
+        write_wide(kernel, mcontext_at.wrapping_add(WIDE), &thread.vectors)?;
+    }
 
     UserPtr::new(UserAddr::new(siginfo_at)).write(kernel, &siginfo(info, &thread.registers))?;
 
@@ -160,6 +183,48 @@ fn write_vectors<K: Kernel>(kernel: &K, mcontext_at: u64, vectors: &VectorState)
     kernel.copy_out(UserAddr::new(mcontext_at.wrapping_add(AVX)), &upper)
 }
 
+/// Where AVX-512's parts lie among the stored registers, and how long they are. In the compact format they follow each
+/// other; in the standard one the processor decides.
+fn wide_parts(vectors: &VectorState) -> [(usize, usize); 3] {
+    const COMPACT: u64 = 1 << 63;
+    let format = vectors.0.get(VectorState::STORED.wrapping_add(8)..).and_then(|rest| rest.first_chunk());
+    if format.is_some_and(|bytes| u64::from_le_bytes(*bytes) & COMPACT != 0) {
+        return [(832, 64), (896, 512), (1408, 1024)];
+    }
+    #[cfg(target_arch = "x86_64")]
+    let offset = |component| core::arch::x86_64::__cpuid_count(0xd, component).ebx as usize;
+    #[cfg(not(target_arch = "x86_64"))]
+    let offset = |_: u32| VectorState::LENGTH;
+    [(offset(5), 64), (offset(6), 512), (offset(7), 1024)]
+}
+
+/// AVX-512's parts, zero where they are in their initial state.
+fn write_wide<K: Kernel>(kernel: &K, at: u64, vectors: &VectorState) -> Result<(), Fault> {
+    let mut bytes = [0; WIDE_LENGTH];
+    let mut rest = bytes.as_mut_slice();
+    for ((offset, length), bit) in wide_parts(vectors).into_iter().zip(STORED_WIDE) {
+        let Some((part, behind)) = rest.split_at_mut_checked(length) else { break };
+        rest = behind;
+        let from = vectors.0.get(offset..).and_then(|from| from.get(..length));
+        if let Some(from) = from.filter(|_| stored(vectors) & bit != 0) {
+            part.copy_from_slice(from);
+        }
+    }
+    kernel.copy_out(UserAddr::new(at), &bytes)
+}
+
+/// Takes AVX-512's parts back.
+fn take_wide(vectors: &mut VectorState, bytes: &[u8; WIDE_LENGTH]) {
+    let mut rest = bytes.as_slice();
+    for (offset, length) in wide_parts(vectors) {
+        let Some((part, behind)) = rest.split_at_checked(length) else { break };
+        rest = behind;
+        if let Some(into) = vectors.0.get_mut(offset..).and_then(|into| into.get_mut(..length)) {
+            into.copy_from_slice(part);
+        }
+    }
+}
+
 const X87_INITIAL_CONTROL: u16 = 0x37f;
 
 /// Where the SSE registers end in the legacy area.
@@ -173,12 +238,14 @@ fn stored(vectors: &VectorState) -> u64 {
 /// Takes a frame back: registers, vectors, mask and whether the alternate stack is in use.
 ///
 /// `style` may also set or reset the alternate-stack mark alone (`UC_SET_ALT_STACK`, `UC_RESET_ALT_STACK`), which is
-/// how `longjmp` leaves a handler. Segments and the privileged part of rflags are not taken from the guest.
+/// how `longjmp` leaves a handler. Segments and the privileged part of rflags are not taken from the guest. Without a
+/// `good` token no registers are, which is `EINVAL`.
 pub fn sigreturn<K: Kernel>(
     kernel: &K,
     thread: &mut Thread,
     ucontext: UserPtr<Ucontext64>,
     style: InfoStyle,
+    good: bool,
 ) -> SysResult<()> {
     match style {
         InfoStyle::UC_SET_ALT_STACK => {
@@ -193,7 +260,8 @@ pub fn sigreturn<K: Kernel>(
     }
     let context = ucontext.read(kernel)?;
     let length = context.uc_mcsize as usize;
-    let has_avx = length == size_of::<McontextAvx64>();
+    let has_wide = length == size_of::<McontextAvx512>() && thread.signals.wide;
+    let has_avx = has_wide || length == size_of::<McontextAvx64>();
     if !has_avx && length != size_of::<Mcontext64>() {
         return Err(Errno::EINVAL);
     }
@@ -207,7 +275,20 @@ pub fn sigreturn<K: Kernel>(
     if has_avx {
         kernel.copy_in(mcontext.checked_add(AVX)?, &mut upper)?;
     }
-    take_vectors(&mut thread.vectors, &legacy, has_avx.then_some(&upper));
+    let mut wide = [0; WIDE_LENGTH];
+    if has_wide {
+        kernel.copy_in(mcontext.checked_add(WIDE)?, &mut wide)?;
+    }
+    thread.signals.on_stack = context.uc_onstack & 1 != 0;
+    thread.signals.mask = context.uc_sigmask & !CANNOT_MASK;
+    if !good {
+        return Err(Errno::EINVAL);
+    }
+    thread.signals.frames = thread.signals.frames.saturating_sub(1);
+    take_vectors(&mut thread.vectors, &legacy, has_avx.then_some(&upper), has_wide);
+    if has_wide {
+        take_wide(&mut thread.vectors, &wide);
+    }
 
     thread.registers = Registers {
         rflags: registers.rflags & RFLAGS_USER | RFLAGS_FIXED,
@@ -216,8 +297,6 @@ pub fn sigreturn<K: Kernel>(
         gs: thread.registers.gs,
         ..registers
     };
-    thread.signals.on_stack = context.uc_onstack & 1 != 0;
-    thread.signals.mask = context.uc_sigmask & !CANNOT_MASK;
     Ok(())
 }
 
@@ -228,8 +307,12 @@ fn take_vectors(
     vectors: &mut VectorState,
     legacy: &[u8; VectorState::LEGACY],
     upper: Option<&[u8; VectorState::AVX_LENGTH]>,
+    wide: bool,
 ) {
     let mut taken = STORED_X87 | STORED_SSE;
+    if wide {
+        taken |= STORED_AVX_512;
+    }
     if let Some(into) = vectors.0.get_mut(..VectorState::LEGACY) {
         into.copy_from_slice(legacy);
         if let Some(mxcsr) = into.get_mut(24..).and_then(|rest| rest.first_chunk_mut()) {
@@ -242,7 +325,9 @@ fn take_vectors(
             *into = *upper;
         }
     }
-    let all = (stored(vectors) | taken).to_le_bytes();
+    // Where the frame has no AVX-512, none was in use: what the handler left there goes.
+    let kept = stored(vectors) & !STORED_AVX_512;
+    let all = (kept | taken).to_le_bytes();
     if let Some(into) = vectors.0.get_mut(VectorState::STORED..).and_then(|rest| rest.first_chunk_mut()) {
         *into = all;
     }

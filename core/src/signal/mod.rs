@@ -10,7 +10,7 @@ use crate::convert::signal::{bit, to_linux};
 use crate::kernel::{Fault, Kernel};
 use crate::linux::signal::rt_sigaction;
 use crate::process::{Process, Thread};
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use xnu_abi::darwin::signal::{SigactionFlags, Sigaltstack, Signal};
 
 use xnu_abi::linux::{KernelSigaction, flags};
@@ -113,7 +113,13 @@ pub struct Actions {
     slots: [Slot; 32],
     host_handler: AtomicU64,
     host_restorer: AtomicU64,
+    /// Whether `sigreturn` checks its token: not chosen yet (it does), yes, no.
+    validation: AtomicU8,
 }
+
+const NOT_CHOSEN: u8 = 0;
+const VALIDATES: u8 = 1;
+const TRUSTS: u8 = 2;
 
 impl Actions {
     /// All signals at their defaults.
@@ -122,7 +128,19 @@ impl Actions {
             slots: [const { Slot::new() }; 32],
             host_handler: AtomicU64::new(0),
             host_restorer: AtomicU64::new(0),
+            validation: AtomicU8::new(NOT_CHOSEN),
         }
+    }
+
+    /// The first `sigaction` of a process decides whether `sigreturn` checks its token.
+    pub fn choose_validation(&self, validates: bool) {
+        let choice = if validates { VALIDATES } else { TRUSTS };
+        let _ = self.validation.compare_exchange(NOT_CHOSEN, choice, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    /// Whether `sigreturn` checks its token.
+    pub fn validates_returns(&self) -> bool {
+        self.validation.load(Ordering::Acquire) != TRUSTS
     }
 
     /// Says what Linux shall call for signals that the guest catches, and what that returns through.
@@ -189,8 +207,12 @@ pub struct ThreadSignals {
     pub stack: Sigaltstack,
     /// Whether a handler runs on the alternate stack.
     pub on_stack: bool,
-    /// Mixed into the token that a frame carries and `sigreturn` gives back, unchecked; 0 unless somebody sets it.
+    /// Mixed into the token that a frame carries and `sigreturn` gives back: random, and anew where no frame is left.
     pub token: u64,
+    /// Frames that were pushed and not taken back.
+    frames: u32,
+    /// Whether a frame ever had AVX-512's registers: only then one can be taken back with them.
+    wide: bool,
     pending: u32,
     infos: [Info; 32],
 }
@@ -205,6 +227,8 @@ impl Default for ThreadSignals {
             stack: Sigaltstack { ss_sp: 0, ss_size: 0, ss_flags: SS_DISABLE, _pad: 0 },
             on_stack: false,
             token: 0,
+            frames: 0,
+            wide: false,
             pending: 0,
             infos: [Info::bare(Signal::new(0)); 32],
         }

@@ -406,3 +406,37 @@ fn the_last_byte_of_memory_is_no_trap() {
     xnu!(k, readv(3, UserAddr::new(u64::MAX - 15), 2) => EFAULT);
     xnu!(k, readv(3, UserAddr::new(u64::MAX - 7), 1) => EFAULT);
 }
+
+#[test]
+fn a_position_may_be_anything() {
+    let k = machine();
+    const FAR: i64 = i64::MAX - 10;
+    let buf = k.alloc(8);
+    xnu!(k, open("/tmp/own", O_RDWR) => 3);
+    xnu!(k, lseek(3, FAR, SEEK_SET) => FAR as u64);
+    xnu!(k, lseek(3, 0, SEEK_CUR) => FAR as u64);
+    // Nothing is there, and nothing fits.
+    xnu!(k, read(3, buf, 8) => 0);
+    xnu!(k, write(3, buf, 8) => EFBIG);
+    xnu!(k, lseek(3, 10, SEEK_CUR) => i64::MAX as u64);
+    xnu!(k, lseek(3, 1, SEEK_CUR) => EOVERFLOW);
+    xnu!(k, lseek(3, 1, SEEK_CUR) => EOVERFLOW);
+    xnu!(k, lseek(3, i64::MAX, SEEK_END) => EOVERFLOW);
+    xnu!(k, lseek(3, i64::MIN, SEEK_CUR) => EINVAL);
+    // Copies know, until somebody moves the file.
+    xnu!(k, dup(3) => 4);
+    xnu!(k, lseek(4, 0, SEEK_CUR) => i64::MAX as u64);
+    xnu!(k, lseek(4, 2, SEEK_SET) => 2);
+    xnu!(k, lseek(3, 0, SEEK_CUR) => 2);
+    xnu!(k, lseek(3, FAR, SEEK_SET) => FAR as u64);
+    xnu!(k, lseek(3, -(FAR - 3), SEEK_CUR) => 3);
+    xnu!(k, lseek(3, 0, SEEK_CUR) => 3);
+    // A number that is used again starts anew.
+    xnu!(k, lseek(3, FAR, SEEK_SET) => FAR as u64);
+    xnu!(k, close(3) => 0);
+    xnu!(k, open("/tmp/own", O_RDWR) => 3);
+    xnu!(k, lseek(3, 0, SEEK_CUR) => 0);
+    xnu!(k, lseek(3, FAR - 5, SEEK_END) => FAR as u64);
+    xnu!(k, lseek(3, 1, SEEK_END) => 6);
+    xnu!(k, lseek(3, 0, SEEK_CUR) => 6);
+}

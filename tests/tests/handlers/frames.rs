@@ -132,7 +132,6 @@ fn a_round_trip_restores_registers_vectors_and_mask() {
 fn the_frame_lies_where_the_reference_says() {
     let (k, top) = on_a_stack(8192);
     catch(&k, SIGSEGV, 0, SA_SIGINFO);
-    k.with(|cx| thread(cx).signals.token = 0x5555);
     let info = Info {
         code: 2,
         pid: 7,
@@ -156,7 +155,8 @@ fn the_frame_lies_where_the_reference_says() {
     assert_eq!((entered.rip, entered.rsp % 16), (TRAMPOLINE, 8));
     assert!(entered.rsp <= mcontext - 8 && entered.rsp + 24 > mcontext);
     assert_eq!((entered.rdi, entered.rsi, entered.rdx), (HANDLER, 0x1e, 11));
-    assert_eq!((entered.rcx, entered.r8, entered.r9), (siginfo, ucontext, ucontext ^ 0x5555));
+    let token = k.with(|cx| thread(cx).signals.token);
+    assert_eq!((entered.rcx, entered.r8, entered.r9), (siginfo, ucontext, ucontext ^ token));
     assert_eq!(entered.rflags, 0x202, "no direction, no carry, no trap");
 
     let in_ucontext = |field, size| word(&k, ucontext + layout("ucontext64", field).1, size);
@@ -188,6 +188,112 @@ fn the_frame_lies_where_the_reference_says() {
     // Eight reserved bytes, then the legacy area, whose first word is the control word.
     assert_eq!(k.peek(UserAddr::new(floats + 8), 416), vectors().0[..416], "x87 and SSE");
     assert_eq!(k.peek(UserAddr::new(floats + 8 + 512 + 4 + 64), 256), vectors().0[576..832], "AVX");
+}
+
+#[test]
+fn a_token_is_random_and_anew_where_no_frame_is_left() {
+    let (k, _) = on_a_stack(32768);
+    catch(&k, SIGUSR1, 0, SA_NODEFER);
+    let token = || k.with(|cx| thread(cx).signals.token);
+    note(&k, Info::bare(SIGUSR1));
+    assert_eq!(next(&k), Next::Entered);
+    let first = token();
+    note(&k, Info::bare(SIGUSR1));
+    assert_eq!(next(&k), Next::Entered);
+    assert_eq!(token(), first, "two frames, one token");
+    let outer = k.with(|cx| thread(cx).registers.r8);
+    come_back(&k);
+    come_back(&k);
+    note(&k, Info::bare(SIGUSR1));
+    assert_eq!(next(&k), Next::Entered);
+    assert!(token() != first && first != 0 && outer != 0);
+}
+
+#[test]
+fn a_wrong_token_takes_no_registers_back_where_that_was_asked_for() {
+    const VALIDATE: u32 = 0x400;
+    for (first, then, checked) in [(VALIDATE, 0, true), (0, VALIDATE, false)] {
+        let (k, _) = on_a_stack(8192);
+        // The first action decides, whatever signal it is for.
+        xnu!(k, sigaction(SIGUSR2, action(1, 0, first), NULL) => 0);
+        xnu!(k, sigaction(SIGUSR1, action(HANDLER, 0, then), NULL) => 0);
+        note(&k, Info::bare(SIGUSR1));
+        assert_eq!(next(&k), Next::Entered);
+        let entered = now(&k);
+        let reply = k.by_name("sigreturn", &[entered.r8, entered.rsi, entered.r9 ^ 1]);
+        // The mask is taken back all the same.
+        assert_eq!(k.with(|cx| thread(cx).signals.mask), 0);
+        if checked {
+            assert_eq!((reply, now(&k)), (Reply::Error(EINVAL), entered));
+            assert_eq!(k.by_name("sigreturn", &[entered.r8, entered.rsi, entered.r9]), Reply::Unchanged);
+        } else {
+            assert_eq!(reply, Reply::Unchanged);
+        }
+        assert_eq!(now(&k).rip, 0x1_2345);
+    }
+    // Before any action there is no frame that a token could be for.
+    let k = machine();
+    let frame = k.place(&[0; 56]);
+    xnu!(k, sigreturn(frame, 1, frame.get() ^ 1) => EINVAL);
+}
+
+/// The compact format with AVX-512's parts in use.
+fn wide_vectors() -> VectorState {
+    let mut state = vectors();
+    state.0[VectorState::STORED..VectorState::STORED + 8].copy_from_slice(&0xe7u64.to_le_bytes());
+    let compact = 1u64 << 63 | 0xe7;
+    state.0[VectorState::STORED + 8..VectorState::STORED + 16].copy_from_slice(&compact.to_le_bytes());
+    state
+}
+
+#[test]
+fn registers_of_avx_512_are_in_the_frame_where_they_are_in_use() {
+    let (k, top) = on_a_stack(16384);
+    catch(&k, SIGUSR1, 0, SA_SIGINFO);
+    k.with(|cx| thread(cx).vectors = wide_vectors());
+    note(&k, Info::bare(SIGUSR1));
+    assert_eq!(next(&k), Next::Entered);
+    let (size, _) = layout("mcontext_avx512_64", "__es");
+    let ucontext = now(&k).r8;
+    assert_eq!(word(&k, ucontext + layout("ucontext64", "uc_mcsize").1, 8), size);
+    let mcontext = word(&k, ucontext + layout("ucontext64", "uc_mcontext").1, 8);
+    let floats = mcontext + layout("mcontext_avx512_64", "__fs").1;
+    let at = |field: &str| UserAddr::new(floats + layout("x86_avx512_state64", field).1);
+    let expected = wide_vectors().0;
+    assert_eq!(k.peek(at("__fpu_ymmh0"), 256), expected[576..832]);
+    assert_eq!(k.peek(at("__fpu_k0"), 64), expected[832..896]);
+    assert_eq!(k.peek(at("__fpu_zmmh0"), 512), expected[896..1408]);
+    assert_eq!(k.peek(at("__fpu_zmm16"), 1024), expected[1408..2432]);
+    k.with(|cx| {
+        thread(cx).vectors.0[..512].fill(0);
+        thread(cx).vectors.0[576..2432].fill(0);
+    });
+    come_back(&k);
+    let after = k.with(|cx| thread(cx).clone());
+    assert_eq!(after.registers.rsp, top);
+    assert!(after.vectors.0 == expected);
+}
+
+#[test]
+fn what_a_handler_leaves_in_avx_512_goes_with_it() {
+    let (k, _) = on_a_stack(16384);
+    catch(&k, SIGUSR1, 0, SA_SIGINFO);
+    note(&k, Info::bare(SIGUSR1));
+    assert_eq!(next(&k), Next::Entered);
+    let (size, _) = layout("mcontext_avx64", "__es");
+    assert_eq!(word(&k, now(&k).r8 + layout("ucontext64", "uc_mcsize").1, 8), size);
+    k.with(|cx| thread(cx).vectors = wide_vectors());
+    come_back(&k);
+    let stored = k.with(|cx| thread(cx).vectors.0[VectorState::STORED]);
+    assert_eq!(stored, 7, "x87, SSE and AVX as the frame has them");
+}
+
+#[test]
+fn a_frame_with_avx_512_is_taken_only_from_a_thread_that_got_one() {
+    let k = machine();
+    let mcontext = k.place(&[0; 2632]).get();
+    let frame = k.place(&bytes([0, 0, 0, 0, 0, 2632, mcontext]));
+    xnu!(k, sigreturn(frame, 1, frame.get()) => EINVAL);
 }
 
 #[test]

@@ -180,11 +180,94 @@ fn advice_is_taken_where_the_memory_is_there() {
         xnu!(k, madvise(at, u64::MAX, advice) => EINVAL);
     }
     xnu!(k, madvise(at, PAGE, MADV_PAGEOUT) => ENOTSUP);
-    xnu!(k, madvise(at, PAGE, MADV_ZERO) => EINVAL);
     for advice in [12, -1, i32::MAX, i32::MIN] {
         xnu!(k, madvise(at, PAGE, advice) => EINVAL);
     }
-    xnu!(k, madvise(FREE, PAGE, MADV_WILLNEED) => EINVAL);
+    // A hole, whatever the advice.
+    for advice in [MADV_WILLNEED, MADV_DONTNEED, MADV_FREE, MADV_FREE_REUSE, MADV_CAN_REUSE, MADV_ZERO] {
+        xnu!(k, madvise(FREE, PAGE, advice) => EINVAL);
+        xnu!(k, madvise(at, 3 * PAGE, advice) => EINVAL);
+        xnu!(k, madvise(FREE, 0, advice) => 0);
+    }
+}
+
+#[test]
+fn zeros_are_written_over_whole_pages() {
+    let k = machine();
+    let at = k.alloc(3 * PAGE as usize);
+    k.poke(at, &[7; 3 * PAGE as usize]);
+    xnu!(k, madvise(at.get() + PAGE + 5, 1, MADV_ZERO) => 0);
+    let bytes = k.peek(at, 3 * PAGE as usize);
+    assert!(bytes[4096..8192].iter().all(|byte| *byte == 0));
+    assert!(bytes[..4096].iter().chain(&bytes[8192..]).all(|byte| *byte == 7));
+    // Also of a file that is mapped, whose own bytes stay.
+    xnu!(k, open("/tmp/own", O_RDWR) => 3);
+    let mapped = value(xnu!(k, mmap(NULL, PAGE, RW, MAP_PRIVATE, 3, 0)));
+    xnu!(k, madvise(mapped, PAGE, MADV_ZERO) => 0);
+    assert_eq!(k.peek(UserAddr::new(mapped), 5), [0; 5]);
+    assert_eq!(k.contents("/tmp/own").unwrap(), b"hello");
+    k.protect(at, PAGE as usize, 1);
+    xnu!(k, madvise(at, PAGE, MADV_ZERO) => EPERM);
+}
+
+#[test]
+fn what_cannot_be_written_is_not_thrown_away() {
+    let k = machine();
+    let at = k.alloc(PAGE as usize);
+    k.poke(at, b"kept");
+    k.protect(at, PAGE as usize, 1);
+    xnu!(k, madvise(at, PAGE, MADV_FREE) => 0);
+    xnu!(k, madvise(at, PAGE, MADV_FREE_REUSABLE) => EPERM);
+    xnu!(k, madvise(at, PAGE, MADV_ZERO_WIRED_PAGES) => EPERM);
+    assert_eq!(k.peek(at, 4), b"kept");
+}
+
+#[test]
+fn superpages_are_whole_ones_of_two_megabytes() {
+    const MB: u64 = 1 << 20;
+    let (any, two) = (0x0001_0000, 0x0002_0000);
+    let k = machine();
+    let private = ANON | MAP_PRIVATE;
+    let at = value(xnu!(k, mmap(NULL, 2 * MB, RW, private, two, 0)));
+    assert!(at % (2 * MB) == 0 && k.is_mapped(UserAddr::new(at), 2 * MB as usize));
+    assert!(!k.is_mapped(UserAddr::new(at - PAGE), 1) && !k.is_mapped(UserAddr::new(at + 2 * MB), 1));
+    let rounded = value(xnu!(k, mmap(NULL, 1, RW, private, any, 0)));
+    assert!(rounded % (2 * MB) == 0 && k.is_mapped(UserAddr::new(rounded), 2 * MB as usize));
+    xnu!(k, mmap(NULL, MB, RW, private, two, 0) => EINVAL);
+    xnu!(k, mmap(NULL, 2 * MB, RW, private, 0x0003_0000, 0) => EINVAL);
+    xnu!(k, mmap(8 * MB, 2 * MB, RW, private | MAP_FIXED, two, 0) => 8 * MB);
+    xnu!(k, mmap(9 * MB, 2 * MB, RW, private | MAP_FIXED, two, 0) => ENOMEM);
+    xnu!(k, mmap(NULL, u64::MAX - PAGE, RW, private, any, 0) => EINVAL);
+    // Purgeable, in chunks, with a tag: memory as any other.
+    assert_ne!(value(xnu!(k, mmap(NULL, PAGE, RW, private, 0x3500_0006, 0))), 0);
+}
+
+#[test]
+fn resilient_mappings_read_zeros_behind_the_file() {
+    let k = machine();
+    xnu!(k, open("/tmp/own", O_RDWR) => 3);
+    let resilient = MAP_PRIVATE | MAP_RESILIENT_MEDIA;
+    let at = value(xnu!(k, mmap(NULL, 3 * PAGE, PROT_READ, resilient, 3, 0)));
+    let beyond = UserAddr::new(at + PAGE);
+    xnu!(k, open("/tmp/out", O_RDWR | O_CREAT, 0o600) => 4);
+    xnu!(k, pwrite(4, beyond, 2 * PAGE, 0) => 2 * PAGE);
+    assert_eq!(k.peek(UserAddr::new(at), 6), b"hello\0");
+    let all_behind = value(xnu!(k, mmap(NULL, PAGE, PROT_READ, resilient, 3, 4 * PAGE)));
+    xnu!(k, pwrite(4, all_behind, 16, 0) => 16);
+    // A plain mapping has nothing there.
+    let plain = value(xnu!(k, mmap(NULL, 2 * PAGE, PROT_READ, MAP_PRIVATE, 3, 0)));
+    xnu!(k, pwrite(4, plain + PAGE, 16, 0) => EFAULT);
+}
+
+#[test]
+fn offsets_and_lengths_that_wrap_are_einval() {
+    let k = machine();
+    xnu!(k, open("/tmp/own", O_RDWR) => 3);
+    for offset in [-1, -4096, i64::MIN + i64::MAX] {
+        xnu!(k, mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, 3, offset) => EINVAL);
+        xnu!(k, mmap(NULL, PAGE, RW, ANON | MAP_PRIVATE, -1, offset) => EINVAL);
+    }
+    xnu!(k, mmap(NULL, u64::MAX, RW, ANON | MAP_PRIVATE, -1, 0) => EINVAL);
 }
 
 #[test]

@@ -210,3 +210,22 @@ fn readlinkat_starts_at_the_directory() {
     let link = k.place_str("link").get();
     faults(&k, "readlinkat", &[3, link, 0, 64], 2, 3, OUT);
 }
+
+#[test]
+fn unlinking_may_go_by_no_link() {
+    let k = machine();
+    xnu!(k, unlinkat(AT_FDCWD, "/tmp/dirlink/file", AT_SYMLINK_NOFOLLOW_ANY) => ELOOP);
+    assert!(k.exists("/tmp/dir/file"));
+    xnu!(k, unlinkat(AT_FDCWD, "/tmp/none/file", AT_SYMLINK_NOFOLLOW_ANY) => ENOENT);
+    xnu!(k, unlinkat(AT_FDCWD, "/tmp/own/file", AT_SYMLINK_NOFOLLOW_ANY) => ENOTDIR);
+    xnu!(k, unlinkat(AT_FDCWD, "/tmp/dir", AT_SYMLINK_NOFOLLOW_ANY) => EPERM);
+    // The last component is not followed.
+    k.add_symlink("/tmp/dir/last", "file");
+    xnu!(k, unlinkat(AT_FDCWD, "/tmp//dir//last", AT_SYMLINK_NOFOLLOW_ANY) => 0);
+    assert!(k.exists("/tmp/dir/file"));
+    xnu!(k, open("/tmp/dir", O_RDONLY) => 3);
+    xnu!(k, unlinkat(3, "file", AT_SYMLINK_NOFOLLOW_ANY) => 0);
+    xnu!(k, unlinkat(AT_FDCWD, "/tmp/dir/", AT_REMOVEDIR_DATALESS | AT_SYMLINK_NOFOLLOW_ANY) => 0);
+    assert!(!k.exists("/tmp/dir"));
+    assert_eq!(k.descriptors(), [0, 1, 2, 3]);
+}

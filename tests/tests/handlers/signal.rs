@@ -214,6 +214,32 @@ fn kill_sends_by_linuxs_numbers() {
 }
 
 #[test]
+fn everyone_includes_the_caller_by_posix() {
+    let k = machine();
+    // Nobody else is there: process 1 is never meant.
+    xnu!(k, kill(-1, SIGTERM, 0) => ESRCH);
+    assert_eq!(k.signals().len(), 0);
+    xnu!(k, kill(-1, SIGTERM, 1) => 0);
+    assert_eq!(k.signals().len(), 1);
+    xnu!(k, kill(-1, 0, 1) => 0);
+    assert_eq!(k.signals().len(), 1);
+    xnu!(k, kill(-1, 32, 1) => EINVAL);
+    xnu!(k, kill(1, SIGKILL, 1) => EPERM);
+    k.set_credentials(xnu_backend_mock::Credentials::root());
+    xnu!(k, kill(1, SIGKILL, 1) => EPERM);
+    xnu!(k, kill(1, SIGTERM, 1) => 0);
+}
+
+#[test]
+fn a_group_that_may_not_be_told_is_nobody_without_posix() {
+    let k = failing(Plan::every(Sysno::Kill, Errno::EPERM));
+    xnu!(k, kill(-5, SIGTERM, 0) => ESRCH);
+    xnu!(k, kill(-5, SIGTERM, 1) => EPERM);
+    xnu!(k, kill(0, SIGTERM, 0) => ESRCH);
+    xnu!(k, kill(5, SIGTERM, 0) => EPERM);
+}
+
+#[test]
 fn the_stack_mark_alone_can_be_set_and_reset() {
     let k = machine();
     xnu!(k, sigreturn(NULL, 0x4000_0000, 0) => Reply::Unchanged);

@@ -110,7 +110,7 @@ impl Short {
 }
 
 /// Whether Linux could write to a byte of the guest's, without writing.
-fn is_writable<K: Kernel>(kernel: &K, address: UserAddr) -> bool {
+pub(in crate::bsd) fn is_writable<K: Kernel>(kernel: &K, address: UserAddr) -> bool {
     let page = UserAddr::new(address.get() & !PAGE.wrapping_sub(1));
     let populate = |length| linux::memory::madvise(kernel, page, length, flags::MADV_POPULATE_WRITE as i32);
     match populate(PAGE as usize) {
