@@ -2,8 +2,8 @@
 //
 // varargs COUNT [SEED]: shapes.h, generated, has the lists of arguments.
 //
-// What the library does not print stands in its output as it stands in the format. glibc prints it between two bytes that
-// no other text has, and what is between them is replaced by the words of the format.
+// What the library does not print stands in its output as it stands in the format. glibc prints it between two bytes
+// that no other text has, and what is between them is replaced by the words of the format.
 
 #define _GNU_SOURCE
 #include "check.h"
@@ -108,7 +108,8 @@ static void put_text(const char *text) {
     }
 }
 
-// A width or precision: digits, or a `*` if the next argument is an int and one follows. Answers how many arguments it takes.
+// A width or precision: digits, or a `*` if the next argument is an int and one follows. Answers how many arguments it
+// takes.
 static int put_size(const char *kinds, int at) {
     int size = (int)below(below(50) ? 24 : 300);
     if (kinds[at] == 'i' && kinds[at + 1] && below(2)) {
@@ -129,7 +130,7 @@ static int put_conversion(const char *kinds, int at) {
     const int from = at;
     const size_t start = strlen(format);
     put('%');
-    // The kind that is converted comes after the stars, so it is not known yet which flags it takes: `-` all take.
+    // What is converted comes after the stars and is not known yet: `-` is the flag that all take.
     if (below(3) == 0) {
         put('-');
     }
@@ -343,7 +344,7 @@ int main(int argc, char **argv) {
 
     char entry[64];
     snprintf(entry, sizeof entry, "lkm_entry=0x%lx", (unsigned long)serve);
-    mach_driver_init((const char *const[]){entry, NULL});
+    mach_driver_init((const char *[]){entry, NULL});
     NEED(pipe2(ends, O_NONBLOCK) == 0);
     const int output = dup(1);
     NEED(output >= 0 && dup2(ends[1], 1) == 1);
