@@ -116,7 +116,7 @@ static void numbers(void) {
     }
 }
 
-// No served call takes the eighth word yet. But the entry puts all eight on the stack, in order, and there they still are.
+// No served call takes the eighth word yet. But the entry puts all eight on the stack in order, and there they are.
 static void all_arguments_arrive(void) {
     const uint64_t words[8] = {0x1111111111111111, 0x2222222222222222, 0x3333333333333333, 0x4444444444444444,
                                0x5555555555555555, 0x6666666666666666, 0x7777777777777777, 0x8888888888888888};
