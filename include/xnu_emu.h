@@ -68,7 +68,8 @@ extern "C" {
 #endif // __cplusplus
 
 /**
- * The state of this copy: what dyld's copy exports for the other to adopt.
+ * The state of this copy: what dyld's copy exports for the other to adopt. In a Mach-O image its section tells the loader
+ * that Linux calls in it are meant (`xnu_abi::lkm::LINKED_SECTION`), so it stays even where nobody names it.
  */
 extern const struct xnu_emu_state_t *xnu_emu_state;
 
@@ -170,7 +171,8 @@ char *__simple_readline(int32_t fd,
                         int32_t max_out);
 
 /**
- * `man 3 abort`: a handler of `SIGABRT` may run, but the process ends.
+ * `man 3 abort`: a handler of `SIGABRT` may run; if it returns, and where the signal is ignored or blocked, the process
+ * is ended by that signal all the same.
  */
 void __simple_abort(void) XNU_EMU_NORETURN;
 

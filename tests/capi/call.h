@@ -1,5 +1,5 @@
-// One call through an entry, as the assembly in call_x86_64.S and call_aarch64.S makes it: offsets for it, structures for
-// C.
+// One call through an entry, as the assembly in call_x86_64.S and call_aarch64.S makes it: offsets for it, and the
+// structure for C.
 #ifndef CALL_H
 #define CALL_H
 

@@ -1,5 +1,5 @@
-// The three entries as wrappers in assembly call them: what arrives, what comes back, what is kept. Every call here goes
-// through call_*.S, which fills registers and stack with patterns, and through `call` below, which checks them.
+// The three entries as wrappers in assembly call them: what arrives, what comes back, what is kept. Every call goes
+// through call_*.S, which fills registers and stack with patterns, and through `call_with`, which checks them.
 
 #define _GNU_SOURCE
 #include "call.h"
@@ -44,7 +44,8 @@ extern void *const mach_exit_slot __asm__("__darling_mach_syscall_exit");
 #if defined(__x86_64__)
 // Arithmetic flags and ID, which anybody may change; rounding, masks and flush-to-zero; rounding and precision.
 static const uint64_t controls[CONTROL_COUNT] = {0x2008d7, 0xffc0, 0x0c7f};
-// Of the flags, a function keeps those of the system and hands back the direction flag clear. The status of mxcsr is its own.
+// Of the flags, a function keeps those of the system and hands back the direction flag clear. The status of mxcsr is
+// its own.
 static const uint64_t kept_controls[CONTROL_COUNT] = {0x200400, 0xffc0, 0xffff};
 static const uint64_t skews[] = {0, 8, 3};
 // What a call pushes, and a hook's call below it.
@@ -115,7 +116,7 @@ static void numbers(void) {
     }
 }
 
-// The eighth word is no served call's yet: but all eight were put on the stack, in order, by the entry or what it calls.
+// No served call takes the eighth word yet. But the entry puts all eight on the stack in order, and there they are.
 static void all_arguments_arrive(void) {
     const uint64_t words[8] = {0x1111111111111111, 0x2222222222222222, 0x3333333333333333, 0x4444444444444444,
                                0x5555555555555555, 0x6666666666666666, 0x7777777777777777, 0x8888888888888888};
@@ -247,7 +248,8 @@ static void mach_traps(void) {
     CHECK_NUMBER(CALL(mach, -MACH_TIMEBASE, WORD(timebase)), 0);
     CHECK_NUMBER(timebase[0], 1);
     CHECK_NUMBER(timebase[1], 1);
-    const uint32_t none[] = {0, 9, 128, 9999, 0x7fffffff, 0x80000000, (uint32_t)-128, CLASS_BSD | 28, CLASS_MACHDEP | 28};
+    const uint32_t none[] = {0,          9,              128,            9999,              0x7fffffff,
+                             0x80000000, (uint32_t)-128, CLASS_BSD | 28, CLASS_MACHDEP | 28};
     for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
         CHECK_NUMBER(CALL(mach, none[i], 1, 2, 3), KERN_INVALID_ARGUMENT);
     }

@@ -30,7 +30,8 @@ struct number {
     int length;
 };
 
-static void check_numbers(uint64_t (*read_number)(const char *, const char **), const struct number *numbers, size_t count) {
+static void check_numbers(
+    uint64_t (*read_number)(const char *, const char **), const struct number *numbers, size_t count) {
     for (size_t i = 0; i < count; i++) {
         const char *end = NULL;
         CHECK_NUMBER(read_number(numbers[i].text, &end), numbers[i].value);

@@ -2,13 +2,14 @@
 //
 // varargs COUNT [SEED]: shapes.h, generated, has the lists of arguments.
 //
-// What the library does not print stands in its output as it stands in the format. glibc prints it between two bytes that
-// no other text has, and what is between them is replaced by the words of the format.
+// What the library does not print stands in its output as it stands in the format. glibc prints it between two bytes
+// that no other text has, and what is between them is replaced by the words of the format.
 
 #define _GNU_SOURCE
 #include "check.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <wchar.h>
 #include <xnu_emu.h>
 
@@ -86,13 +87,13 @@ static long any_number(void) {
 
 #define PICK(text) ((text)[below(sizeof(text) - 1)])
 
-enum { OPEN = 1, CLOSE = 2, TEXT_MAX = 8192 };
+enum { OPEN = 1, CLOSE = 2, TEXT_MAX = 16384, ARGUMENTS_MAX = 20 };
 
-static char format[1024];        // ours
-static char marked[1024];        // glibc's, with marks
-static char kept_words[15][64];  // what stands between each pair of marks
+static char format[1024]; // ours
+static char marked[1024]; // glibc's, with marks
+static char kept_words[ARGUMENTS_MAX][64]; // what stands between each pair of marks
 static unsigned kept;
-static union argument arguments[15];
+static union argument arguments[ARGUMENTS_MAX];
 static int stored;
 
 static void put(char byte) {
@@ -107,7 +108,8 @@ static void put_text(const char *text) {
     }
 }
 
-// A width or precision: digits, or a `*` if the next argument is an int and one follows. Answers how many arguments it takes.
+// A width or precision: digits, or a `*` if the next argument is an int and one follows. Answers how many arguments it
+// takes.
 static int put_size(const char *kinds, int at) {
     int size = (int)below(below(50) ? 24 : 300);
     if (kinds[at] == 'i' && kinds[at + 1] && below(2)) {
@@ -128,7 +130,7 @@ static int put_conversion(const char *kinds, int at) {
     const int from = at;
     const size_t start = strlen(format);
     put('%');
-    // The kind that is converted comes after the stars, so it is not known yet which flags it takes: `-` all take.
+    // What is converted comes after the stars and is not known yet: `-` is the flag that all take.
     if (below(3) == 0) {
         put('-');
     }
@@ -276,8 +278,12 @@ static void v_log(const char *format_, ...) {
     FORWARD(__simple_vkprintf(format_, list));
 }
 
+// The call that is being made.
+static const struct shape *shape;
+static unsigned function;
+
 // What is to come out. Answers its length.
-static size_t expect(const struct shape *shape, char *wanted) {
+static size_t expect(char *wanted) {
     static char raw[TEXT_MAX];
     int length = shape->with_size(v_glibc, raw, sizeof raw, marked, arguments);
     NEED(length >= 0 && length < TEXT_MAX);
@@ -320,8 +326,16 @@ enum { SNPRINTF, VSNPRINTF, SPRINTF, VSPRINTF, FPRINTF, VFPRINTF, PRINTF, VPRINT
 static const char *const names[FUNCTIONS] = {"snprintf", "vsnprintf", "sprintf", "vsprintf", "fprintf",
                                              "vfprintf", "printf",    "vprintf", "kprintf",  "vkprintf"};
 
+// A wrong argument is taken for a string's address sooner or later.
+static void crashed(int number) {
+    fprintf(stderr, "signal %d: %s, arguments %s, format \"%s\"\n", number, names[function], shape->kinds, format);
+    _exit(3);
+}
+
 int main(int argc, char **argv) {
     NEED(argc > 1);
+    signal(SIGSEGV, crashed);
+    signal(SIGBUS, crashed);
     const unsigned long count = strtoul(argv[1], NULL, 10);
     const uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 0x5eedca11;
     state = seed | 1;
@@ -330,7 +344,7 @@ int main(int argc, char **argv) {
 
     char entry[64];
     snprintf(entry, sizeof entry, "lkm_entry=0x%lx", (unsigned long)serve);
-    mach_driver_init((const char *const[]){entry, NULL});
+    mach_driver_init((const char *[]){entry, NULL});
     NEED(pipe2(ends, O_NONBLOCK) == 0);
     const int output = dup(1);
     NEED(output >= 0 && dup2(ends[1], 1) == 1);
@@ -339,10 +353,11 @@ int main(int argc, char **argv) {
     unsigned long called[FUNCTIONS] = {0};
     unsigned arguments_max = 0;
     for (unsigned long number = 0; number < count && failures < 10; number++) {
-        const struct shape *shape = &shapes[below(sizeof shapes / sizeof *shapes)];
+        shape = &shapes[below(sizeof shapes / sizeof *shapes)];
+        NEED(strlen(shape->kinds) <= ARGUMENTS_MAX);
         make_case(shape->kinds);
-        const size_t length = expect(shape, wanted);
-        const unsigned function = below(2) ? below(2) : below(FUNCTIONS);
+        const size_t length = expect(wanted);
+        function = below(2) ? below(2) : below(FUNCTIONS);
         // As much room as the text takes, about as much, or any amount.
         size_t size = below(4) ? length + 1 : length + below(3) - (length > 0);
         size = below(8) ? size : below((unsigned)length + 2);

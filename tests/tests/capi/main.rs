@@ -1,7 +1,8 @@
 //! The C interface, called from C and assembly as dyld and libsystem_kernel do: the programs of tests/capi, linked with
 //! the static library and run on x86-64, and on arm64 by emulation.
 //!
-//! The programs check themselves; `$VARARGS_COUNT` and `$VARARGS_SEED` choose how many random prints there are, and which.
+//! The programs check themselves; `$VARARGS_COUNT` and `$VARARGS_SEED` choose how many random prints there are, and
+//! which.
 
 mod programs;
 mod shapes;
@@ -45,8 +46,8 @@ fn every_symbol_does_what_its_header_says_on_arm64() {
     passes(every_symbol(&ARM64).args(["--without", "device"]), 19_000);
 }
 
-/// Of the programs, this one alone is such that a wrong access would be the library's: the others pass bad addresses and
-/// look below the stack pointer.
+/// Of the programs, this one alone is such that a wrong access would be the library's: the others pass bad addresses
+/// or look below the stack pointer.
 #[test]
 fn every_symbol_is_clean_under_valgrind() {
     programs::tool("valgrind");

@@ -86,8 +86,8 @@ impl Machine {
         target().join("capi").join(variant).join(self.triple).join("libxnu_emu.a")
     }
 
-    /// Builds the library in both variants, and of libsystem_kernel's one with `second_` before all names, so that a program
-    /// can link both. Answers the directory of the latter and of the programs.
+    /// Builds the library in both variants, and a copy of libsystem_kernel's with `second_` before all names, so that a
+    /// program can link both. Answers the directory of that copy and of the programs.
     fn libraries(&self) -> &Path {
         self.libraries.get_or_init(|| {
             for name in [self.compiler, self.objcopy] {
@@ -118,7 +118,7 @@ impl Machine {
         // Formats here are made up as the programs run.
         compiler.args(["-Wall", "-Wextra", "-Werror", "-Wno-format"]);
         compiler.args(self.link);
-        compiler.arg("-I").arg(folder("tests/capi/prototypes")).arg("-I").arg(self.libraries());
+        compiler.arg("-I").arg(folder("include")).arg("-I").arg(self.libraries());
         compiler.args(sources.iter().map(|source| folder("tests/capi").join(source)));
         succeeds(compiler.args(libraries).arg("-o").arg(&output));
         output

@@ -2,15 +2,17 @@
 
 use std::fmt::Write;
 
-const COUNT: usize = 120;
-const LENGTH_MAX: usize = 14;
+const COUNT: usize = 200;
+/// Six or eight registers for integers and eight for floating point, and as much again on the stack.
+const LENGTH_MAX: usize = 20;
 
-/// Integers, pointers and strings; and with them what a format may have but the library does not print.
-const PLAIN: &[u8] = b"iilsp";
-const MIXED: &[u8] = b"iillsspnddddLLw";
+/// Integers, pointers and strings; with them, what a format may have but the library does not print; mostly that.
+const LETTERS: [&[u8]; 3] = [b"iilsp", b"iillsspnddLw", b"dddddLLils"];
 
-/// One line each, `SHAPE(number, "kinds", a[0].kind, …)`: every length, half of them with floating point, which goes
-/// through other registers and takes other room on the stack.
+/// On the stack a `long double` is aligned; integers behind it tell.
+const FIXED: [&str; 3] = ["dddddddddLiiiiiiiil", "ddddddddiiiiiiiLlLis", "LLLLLLLLliiiiiiddLsl"];
+
+/// One line each, `SHAPE(number, "kinds", a[0].kind, …)`, of every length.
 pub(crate) fn shapes() -> String {
     let mut state: u64 = 0x5eed_5a9e;
     let mut below = |limit: usize| {
@@ -19,11 +21,13 @@ pub(crate) fn shapes() -> String {
         state ^= state >> 27;
         (state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % limit
     };
+    let random = (0..COUNT).map(|number| {
+        let letters = LETTERS[number % LETTERS.len()];
+        let length = number / LETTERS.len() % (LENGTH_MAX + 1);
+        (0..length).map(|_| char::from(letters[below(letters.len())])).collect()
+    });
     let mut text = String::new();
-    for number in 0..COUNT {
-        let letters = if number % 2 == 0 { PLAIN } else { MIXED };
-        let kinds: String =
-            (0..number % (LENGTH_MAX + 1)).map(|_| char::from(letters[below(letters.len())])).collect();
+    for (number, kinds) in FIXED.map(String::from).into_iter().chain(random).enumerate() {
         let arguments: String = (kinds.chars().enumerate())
             .map(|(at, kind)| format!(", a[{at}].{}", if kind == 'n' { 'p' } else { kind }))
             .collect();
