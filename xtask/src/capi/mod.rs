@@ -12,6 +12,8 @@ mod macho;
 mod numbers;
 mod stack;
 mod symbols;
+#[cfg(test)]
+mod tests;
 mod wrappers;
 
 use crate::{Result, setup, workspace};
