@@ -43,6 +43,7 @@ const STEPS: &[Step] = &[
         ],
         slow: false,
     },
+    Step { title: "C interface", commands: &["cargo xtask capi --check"], slow: false },
     Step { title: "tests", commands: &["cargo test --locked --workspace --no-fail-fast"], slow: false },
     Step { title: "neither std nor alloc", commands: &["cargo xtask bare --no-panic"], slow: false },
     Step { title: "coverage page", commands: &["cargo xtask coverage --check-page"], slow: false },

@@ -34,19 +34,22 @@ impl Archive {
     /// It is no library, or has no such object.
     pub(crate) fn read(path: &Path, package: &str) -> Result<Archive> {
         let bytes = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        let archive = ArchiveFile::parse(bytes.as_slice())?;
+        Archive::parse(&bytes, package).map_err(|error| format!("{}: {error}", path.display()).into())
+    }
+
+    pub(crate) fn parse(bytes: &[u8], package: &str) -> Result<Archive> {
+        let archive = ArchiveFile::parse(bytes)?;
         let (mut own, mut others) = (Vec::new(), Vec::new());
         for member in archive.members() {
             let member = member?;
-            let object = member.data(bytes.as_slice())?.to_vec();
-            let symbols = symbols(&object).map_err(|error| {
-                format!("{}({}): {error}", path.display(), String::from_utf8_lossy(member.name()))
-            })?;
+            let object = member.data(bytes)?.to_vec();
+            let symbols = symbols(&object)
+                .map_err(|error| format!("{}: {error}", String::from_utf8_lossy(member.name())))?;
             let is_own = member.name().starts_with(package.as_bytes());
             if is_own { &mut own } else { &mut others }.push((object, symbols));
         }
         if own.is_empty() {
-            return Err(format!("{} has no object of {package}", path.display()).into());
+            return Err(format!("no object of {package} is there").into());
         }
 
         let mut taken = Archive { members: Vec::new(), symbols: Symbols::default() };

@@ -196,7 +196,8 @@ fn missing(target: Target) -> String {
     )
 }
 
-fn own_rustc() -> OsString {
+/// The project's own compiler.
+pub(crate) fn own_rustc() -> OsString {
     env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())
 }
 

@@ -18,19 +18,20 @@ pub(crate) fn linker() -> Option<PathBuf> {
     })
 }
 
-/// Links all of a library, and drops what nothing exported needs. Answers the symbols of the image.
+/// Links all of a library, with `others` that use it, and drops what nothing exported needs. Answers the symbols of the
+/// image.
 ///
 /// # Errors
 /// There is no linker, or it fails.
-pub(crate) fn link(library: &Path, target: Target) -> Result<Symbols> {
+pub(crate) fn link(library: &Path, others: &[PathBuf], image: &str, target: Target) -> Result<Symbols> {
     let linker =
         linker().ok_or("no linker for Mach-O: Rust's rust-lld, or on Debian: apt-get install lld")?;
-    let image = library.with_extension("dylib");
+    let image = library.with_file_name(image);
     let mut command = Command::new(linker);
     command.args(["-arch", target.macho_arch(), "-platform_version", "macos", "11.0", "11.0"]);
     // Whoever links the library brings the functions that it wants; this image wants them of others.
     command.args(["-dylib", "-dead_strip", "-undefined", "dynamic_lookup", "-o"]).arg(&image);
-    command.arg("-force_load").arg(library);
+    command.args(others).arg("-force_load").arg(library);
     let output = command.output()?;
     if !output.status.success() {
         return Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr)).into());

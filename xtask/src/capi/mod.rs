@@ -1,7 +1,8 @@
 //! `cargo xtask capi`: the static library of `capi`, for every object format and processor that it is made for.
 //!
 //! [`build`] makes it; the rest says what must be true of it: its [`symbols`], in the library and in what is linked of it
-//! ([`macho`]), the [`numbers`] of the Linux calls that it makes, how much [`stack`] it takes.
+//! ([`macho`]), the [`numbers`] of the Linux calls that it makes, how much [`stack`] it takes;
+//! and that the [`header`] and [`wrappers`] fit it.
 
 mod archive;
 mod build;
@@ -11,6 +12,9 @@ mod macho;
 mod numbers;
 mod stack;
 mod symbols;
+#[cfg(test)]
+mod tests;
+mod wrappers;
 
 use crate::{Result, setup, workspace};
 use archive::Archive;
@@ -108,20 +112,29 @@ impl Library {
 
     fn check_elf(&self, list: &List) -> Result<Vec<String>> {
         let graph = stack::Graph::read(&self.archive, list)?;
-        let (paths, problems) = graph.deepest(list)?;
+        let (paths, mut problems) = graph.deepest(list)?;
         println!("  bytes of stack below each function, and its deepest path:");
         paths.iter().for_each(|path| println!("  {path}"));
         let (callers, callees) = graph.pointers();
         println!("  call through a pointer: {}", callers.join(", "));
         println!("  which may lead to what the loader has given, and to: {}", callees.join(", "));
+        problems.extend(wrappers::run(&self.path, self.target)?);
         Ok(problems)
     }
 
     fn check_macho(&self, list: &List) -> Result<Vec<String>> {
-        let image = macho::link(&self.path, self.target)?;
+        let image = macho::link(&self.path, &[], "linked.dylib", self.target)?;
         println!("  linked as a dylib, exports {} symbols", image.exported.len());
         let linked = list.problems(&image, false).into_iter();
         let mut problems: Vec<String> = linked.map(|problem| format!("linked: {problem}")).collect();
+
+        let folder = self.path.parent().ok_or("a library has a folder")?;
+        let wrappers = wrappers::assemble(folder, self.target)?;
+        let image = macho::link(&self.path, &[wrappers], "wrappers.dylib", self.target)?;
+        // The function that wrappers call on an error is the C library's.
+        let unknown =
+            image.undefined.iter().filter(|name| name.starts_with("__darling") || name.contains("xnu_emu"));
+        problems.extend(unknown.map(|name| format!("wrappers call {name}, which is not there")));
 
         let elf = build::build(self.target.elf(), self.variant)?;
         let elf = numbers::numbers(&Archive::read(&elf, build::CRATE)?)?;

@@ -270,6 +270,10 @@ impl Graph {
         let mut deepest = Path { bytes: frame, functions: Vec::new() };
         let calls = function.calls.iter().map(|callee| (callee, frame + self.return_bytes));
         for (callee, kept) in calls.chain(function.tails.iter().map(|callee| (callee, 0))) {
+            // What is not in the library is not counted, but for the way back from it.
+            if kept > deepest.bytes {
+                deepest = Path { bytes: kept, functions: Vec::new() };
+            }
             for place in self.places(callee) {
                 let below = self.deepest_below(place, known, above)?;
                 if kept + below.bytes > deepest.bytes {

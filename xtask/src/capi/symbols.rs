@@ -58,7 +58,7 @@ impl List {
         List::parse(&text).map_err(|error| format!("{}: {error}", path.display()).into())
     }
 
-    fn parse(text: &str) -> std::result::Result<List, String> {
+    pub(crate) fn parse(text: &str) -> std::result::Result<List, String> {
         let mut list = BTreeMap::new();
         for line in text.lines().skip(1) {
             let row = line.split_once('\t').and_then(|(kind, name)| Some((name, Kind::parse(kind)?)));
