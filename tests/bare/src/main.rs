@@ -86,7 +86,9 @@ fn call(thread: &mut Thread, number: u64, argument: u64) -> (u64, u64) {
     let mut registers =
         Registers { rax: black_box(number), rdi: black_box(argument), ..Registers::default() };
     let (class, reply) = match Call::decode(&registers, &PROCESS.kernel) {
-        Ok(call) => (Some(call.class), call.dispatch(&mut Context { process: &PROCESS, thread: Some(thread) })),
+        Ok(call) => {
+            (Some(call.class), call.dispatch(&mut Context { process: &PROCESS, thread: Some(thread) }))
+        }
         Err(undecodable) => (None, undecodable.reply()),
     };
     dispatch::reply(class, reply, &mut registers);
