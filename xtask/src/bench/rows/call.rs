@@ -1,10 +1,12 @@
 //! A call through table, decoding and errno, as a wrapper of libsystem_kernel makes it, against the bare Linux call.
 //!
 //! # Safety
-//! The bare calls are `getpid` and a `read` of one byte into a local.
+//! The bare calls are `getpid` and a `read` of one byte into memory that lives as long as the process. A wrapper is called
+//! as C would call it.
 #![allow(unsafe_code)]
 
 use super::{Row, Side};
+use std::arch::naked_asm;
 use std::fs::File;
 use std::hint::black_box;
 use std::os::fd::AsRawFd;
@@ -14,18 +16,39 @@ use xnu_core::{Context, Process, Thread, bsd};
 
 pub(super) const ROWS: &[Row] = &[
     Row {
-        name: "linked-getpid",
+        name: "table-getpid",
         what: "getpid through the table",
         against: "the raw Linux call, as a function",
         goal: 1.05,
         sides: || Ok(getpid()),
     },
     Row {
-        name: "linked-read",
+        name: "table-read",
         what: "read of 1 byte through the table",
         against: "the raw Linux call, as a function",
         goal: 1.05,
-        sides: read,
+        sides: || read(Ours::Table),
+    },
+    Row {
+        name: "linked-getpid",
+        what: "getpid of a wrapper that calls __darling_bsd_syscall",
+        against: "the raw Linux call, as a function",
+        goal: 1.05,
+        sides: || Ok(linked_getpid()),
+    },
+    Row {
+        name: "linked-read",
+        what: "read of 1 byte, the same way",
+        against: "the raw Linux call, as a function",
+        goal: 1.05,
+        sides: || read(Ours::Wrapper),
+    },
+    Row {
+        name: "linked-errno",
+        what: "errno_linux_to_bsd",
+        against: "a function that looks into a table, unchecked",
+        goal: 1.5,
+        sides: || Ok(errno()),
     },
 ];
 
@@ -53,7 +76,14 @@ fn getpid() -> (Side, Side) {
     (Side::call(ours), Side::call(|| raw(black_box(Sysno::Getpid.number()), 0, 0, 0)))
 }
 
-fn read() -> Result<(Side, Side), String> {
+/// What makes the call for us.
+#[derive(Clone, Copy)]
+enum Ours {
+    Table,
+    Wrapper,
+}
+
+fn read(ours: Ours) -> Result<(Side, Side), String> {
     let zero = File::open("/dev/zero").map_err(|error| format!("/dev/zero: {error}"))?;
     let fd = zero.as_raw_fd();
     // Both sides use it as long as the process lives.
@@ -61,10 +91,64 @@ fn read() -> Result<(Side, Side), String> {
     let byte: *mut u8 = Box::leak(Box::new(0));
     let address = byte as u64;
     let (process, thread) = process();
-    let ours = move || {
+    let table = move || {
         let mut cx = Context { process, thread: Some(thread) };
         bsd::dispatch(&mut cx, black_box(READ), &black_box([fd as u64, address, 1, 0, 0, 0, 0, 0]))
     };
+    // SAFETY: one byte, which lives as long as the process.
+    let wrapper = move || unsafe { wrapper_read(black_box(fd), black_box(byte), black_box(1)) };
     let theirs = move || raw(black_box(Sysno::Read.number()), black_box(fd) as usize, address as usize, 1);
-    Ok((Side::call(ours), Side::call(theirs)))
+    let ours = match ours {
+        Ours::Table => Side::call(table),
+        Ours::Wrapper => Side::call(wrapper),
+    };
+    Ok((ours, Side::call(theirs)))
+}
+
+unsafe extern "C" {
+    /// `xnu_capi`'s, for assembly: it has a convention of its own.
+    fn __darling_bsd_syscall();
+}
+
+/// A wrapper as the macros of `xnu_emu_asm.h` make it.
+macro_rules! wrapper {
+    ($name:ident($($argument:ident: $type:ty),*), $number:expr) => {
+        #[unsafe(naked)]
+        unsafe extern "C" fn $name($($argument: $type),*) -> i64 {
+            naked_asm!(
+                "mov eax, {number}",
+                "call {entry}",
+                "cmp rax, -4095",
+                "jae 2f",
+                "ret",
+                "2:",
+                "mov rax, -1",
+                "ret",
+                number = const $number,
+                entry = sym __darling_bsd_syscall,
+            )
+        }
+    };
+}
+wrapper!(wrapper_getpid(), GETPID);
+wrapper!(wrapper_read(fd: i32, buffer: *mut u8, size: usize), READ);
+
+fn linked_getpid() -> (Side, Side) {
+    // SAFETY: takes nothing and touches no memory.
+    let ours = || unsafe { wrapper_getpid() };
+    (Side::call(ours), Side::call(|| raw(black_box(Sysno::Getpid.number()), 0, 0, 0)))
+}
+
+/// As a C function would do it that trusts its argument: neither sign nor range.
+#[inline(never)]
+extern "C" fn look_up(table: &[u8; 4096], error: i32) -> i32 {
+    // SAFETY: the argument is 35, always.
+    i32::from(unsafe { *table.get_unchecked(error as usize) })
+}
+
+fn errno() -> (Side, Side) {
+    const EDEADLK: i32 = 35;
+    let table: &'static [u8; 4096] = Box::leak(Box::new([11; 4096]));
+    let theirs = move || look_up(black_box(table), black_box(EDEADLK));
+    (Side::call(|| xnu_capi::errno::errno_linux_to_bsd(black_box(EDEADLK))), Side::call(theirs))
 }

@@ -16,32 +16,74 @@ pub(super) const ROWS: &[Row] = &[
         what: "simple snprintf \"%s: %d %x %p\"",
         against: "glibc snprintf",
         goal: 0.45,
-        sides: || Ok(mixed()),
+        sides: || Ok(mixed(Ours::Words)),
     },
     Row {
         name: "printf-decimal",
         what: "simple snprintf, 16 of %d",
         against: "glibc snprintf",
         goal: 0.45,
-        sides: || Ok(decimal()),
+        sides: || Ok(decimal(Ours::Words)),
     },
     Row {
         name: "printf-string-256",
         what: "simple snprintf %s, 256 bytes",
         against: "glibc snprintf",
         goal: 1.0,
-        sides: || Ok(string(256)),
+        sides: || Ok(string(256, Ours::Words)),
     },
     Row {
         name: "printf-string-4096",
         what: "simple snprintf %s, 4 KiB",
         against: "glibc snprintf",
         goal: 1.0,
-        sides: || Ok(string(4096)),
+        sides: || Ok(string(4096, Ours::Words)),
+    },
+    Row {
+        name: "linked-printf-mixed",
+        what: "__simple_snprintf \"%s: %d %x %p\"",
+        against: "glibc snprintf",
+        goal: 0.45,
+        sides: || Ok(mixed(Ours::Symbol)),
+    },
+    Row {
+        name: "linked-printf-decimal",
+        what: "__simple_snprintf, 16 of %d",
+        against: "glibc snprintf",
+        goal: 0.45,
+        sides: || Ok(decimal(Ours::Symbol)),
+    },
+    Row {
+        name: "linked-printf-string-256",
+        what: "__simple_snprintf %s, 256 bytes",
+        against: "glibc snprintf",
+        goal: 1.0,
+        sides: || Ok(string(256, Ours::Symbol)),
+    },
+    Row {
+        name: "linked-printf-string-4096",
+        what: "__simple_snprintf %s, 4 KiB",
+        against: "glibc snprintf",
+        goal: 1.0,
+        sides: || Ok(string(4096, Ours::Symbol)),
     },
 ];
 
-/// The body of the C symbol `__simple_snprintf`.
+/// Which of ours is measured.
+#[derive(Clone, Copy)]
+enum Ours {
+    /// The formatter, over arguments that are words already.
+    Words,
+    /// The C symbol, with variable arguments.
+    Symbol,
+}
+
+unsafe extern "C" {
+    /// `xnu_capi`'s, whose variable arguments Rust cannot declare there.
+    fn __simple_snprintf(out: *mut c_char, size: usize, format: *const c_char, ...) -> i32;
+}
+
+/// What the C symbol does with its arguments.
 ///
 /// # Safety
 /// As for C's `snprintf`.
@@ -73,15 +115,27 @@ const OUT_BYTES: usize = 8192;
 
 /// Both sides of one print; the words are told apart for C's variable arguments.
 macro_rules! sides {
-    ($place:expr, $format:expr, $($word:expr),+) => {{
+    ($ours:expr, $place:expr, $format:expr, $($word:expr),+) => {{
         let format: &'static CStr = $format;
         let out: *mut u8 = $place.out.as_mut_ptr();
+        let words = move || {
+            let words = black_box([$($word as u64),+]);
+            // SAFETY: only this thread writes to the place; the format fits the words and the text the place.
+            unsafe { simple_snprintf(black_box(out), black_box(OUT_BYTES), black_box(format.as_ptr()), &words) }
+        };
+        let symbol = move || {
+            // SAFETY: as above.
+            unsafe {
+                __simple_snprintf(
+                    black_box(out.cast()), black_box(OUT_BYTES), black_box(format.as_ptr()), $(black_box($word as u64)),+
+                )
+            }
+        };
         (
-            Side::call(move || {
-                let words = black_box([$($word as u64),+]);
-                // SAFETY: only this thread writes to the place; the format fits the words and the text the place.
-                unsafe { simple_snprintf(black_box(out), black_box(OUT_BYTES), black_box(format.as_ptr()), &words) }
-            }),
+            match $ours {
+                Ours::Words => Side::call(words),
+                Ours::Symbol => Side::call(symbol),
+            },
             Side::call(move || {
                 // SAFETY: as above.
                 unsafe {
@@ -101,9 +155,10 @@ fn place(len: usize) -> &'static mut Place {
     place
 }
 
-fn mixed() -> (Side, Side) {
+fn mixed(ours: Ours) -> (Side, Side) {
     let name = c"libsystem_kernel".as_ptr();
     sides!(
+        ours,
         place(0),
         c"%s: %d %x %p",
         name.expose_provenance(),
@@ -113,8 +168,9 @@ fn mixed() -> (Side, Side) {
     )
 }
 
-fn decimal() -> (Side, Side) {
+fn decimal(ours: Ours) -> (Side, Side) {
     sides!(
+        ours,
         place(0),
         c"%d %d %d %d %d %d %d %d %d %d %d %d %d %d %d %d",
         0_i32,
@@ -136,8 +192,8 @@ fn decimal() -> (Side, Side) {
     )
 }
 
-fn string(len: usize) -> (Side, Side) {
+fn string(len: usize, ours: Ours) -> (Side, Side) {
     let place = place(len);
     let string = place.string.as_ptr().expose_provenance();
-    sides!(place, c"%s", string)
+    sides!(ours, place, c"%s", string)
 }
