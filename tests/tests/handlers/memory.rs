@@ -229,10 +229,10 @@ fn superpages_are_whole_ones_of_two_megabytes() {
     let k = machine();
     let private = ANON | MAP_PRIVATE;
     let at = value(xnu!(k, mmap(NULL, 2 * MB, RW, private, two, 0)));
-    assert!(at % (2 * MB) == 0 && k.is_mapped(UserAddr::new(at), 2 * MB as usize));
+    assert!(at.is_multiple_of(2 * MB) && k.is_mapped(UserAddr::new(at), 2 * MB as usize));
     assert!(!k.is_mapped(UserAddr::new(at - PAGE), 1) && !k.is_mapped(UserAddr::new(at + 2 * MB), 1));
     let rounded = value(xnu!(k, mmap(NULL, 1, RW, private, any, 0)));
-    assert!(rounded % (2 * MB) == 0 && k.is_mapped(UserAddr::new(rounded), 2 * MB as usize));
+    assert!(rounded.is_multiple_of(2 * MB) && k.is_mapped(UserAddr::new(rounded), 2 * MB as usize));
     xnu!(k, mmap(NULL, MB, RW, private, two, 0) => EINVAL);
     xnu!(k, mmap(NULL, 2 * MB, RW, private, 0x0003_0000, 0) => EINVAL);
     xnu!(k, mmap(8 * MB, 2 * MB, RW, private | MAP_FIXED, two, 0) => 8 * MB);
