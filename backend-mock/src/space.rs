@@ -43,9 +43,7 @@ impl State {
 
     pub(crate) fn fallocate(&mut self, a: &mut Args<'_, '_>) -> Answer {
         let (fd, mode, offset, length) = (a.int(0), a.uint(1), a.offset(2), a.offset(3));
-        if !self.descriptors.file(fd)?.writable {
-            return Err(Errno::EBADF);
-        }
+        self.descriptors.file(fd)?;
         if offset < 0 || length <= 0 {
             return Err(Errno::EINVAL);
         }
@@ -53,6 +51,9 @@ impl State {
         let keeps = mode & FALLOC_FL_KEEP_SIZE != 0;
         if mode & !(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE) != 0 || holes && !keeps {
             return Err(Errno::EOPNOTSUPP);
+        }
+        if !self.descriptors.file(fd)?.writable {
+            return Err(Errno::EBADF);
         }
         let content = self.content(fd)?;
         let end = (offset as u64).checked_add(length as u64).filter(|end| *end <= MAX_FILE_LEN);
@@ -64,6 +65,9 @@ impl State {
         } else {
             content.allocate(range, keeps);
         }
+        let ino = self.descriptors.file(fd)?.ino;
+        self.kill_set_ids(ino);
+        self.touch(ino);
         Ok(0)
     }
 

@@ -3,7 +3,7 @@
 use crate::pipe::Pipe;
 use crate::time::Timestamp;
 use linux_raw_sys::general::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use xnu_abi::linux::Errno;
 
 /// Inode number.
@@ -161,7 +161,7 @@ impl Inode {
     /// `st_blocks`, in units of 512 bytes.
     pub(crate) fn blocks(&self) -> u64 {
         match &self.body {
-            Body::File(content) => content.blocks.len() as u64 * 8,
+            Body::File(content) => (content.blocks.len() + content.reserved.len()) as u64 * 8,
             Body::Directory(_) => 8,
             _ => 0,
         }
@@ -196,6 +196,8 @@ const BLOCK: u64 = 4096;
 pub(crate) struct Content {
     pub(crate) len: u64,
     blocks: BTreeMap<u64, Box<[u8]>>,
+    /// Blocks that have room and were never written: holes, but not free.
+    reserved: BTreeSet<u64>,
 }
 
 impl Content {
@@ -220,6 +222,7 @@ impl Content {
         while done < bytes.len() {
             let (block, offset) = ((at + done as u64) / BLOCK, ((at + done as u64) % BLOCK) as usize);
             let n = (BLOCK as usize - offset).min(bytes.len() - done);
+            self.reserved.remove(&block);
             let data = self.blocks.entry(block).or_insert_with(|| vec![0; BLOCK as usize].into());
             data[offset..offset + n].copy_from_slice(&bytes[done..done + n]);
             done += n;
@@ -233,6 +236,7 @@ impl Content {
     pub(crate) fn set_len(&mut self, len: u64) {
         if len < self.len {
             self.blocks.retain(|&block, _| block * BLOCK < len);
+            self.reserved.retain(|&block| block * BLOCK < len);
             if let Some(data) = self.blocks.get_mut(&(len / BLOCK)) {
                 data[(len % BLOCK) as usize..].fill(0);
             }
@@ -243,7 +247,9 @@ impl Content {
     /// Gives a range room, and unless `keep`, the file the length to hold it.
     pub(crate) fn allocate(&mut self, range: std::ops::Range<u64>, keep: bool) {
         for block in range.start / BLOCK..range.end.div_ceil(BLOCK) {
-            self.blocks.entry(block).or_insert_with(|| vec![0; BLOCK as usize].into());
+            if !self.blocks.contains_key(&block) {
+                self.reserved.insert(block);
+            }
         }
         if !keep {
             self.len = self.len.max(range.end);
@@ -261,6 +267,7 @@ impl Content {
             }
             to.saturating_sub(from) < BLOCK
         });
+        self.reserved.retain(|block| block * BLOCK < range.start || (block + 1) * BLOCK > range.end);
     }
 
     /// The first offset at or behind `at` that holds data (`SEEK_DATA`).

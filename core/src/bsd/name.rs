@@ -127,7 +127,8 @@ pub fn unlinkat<K: Kernel, L>(
 }
 
 /// Removes what a path names with no link on the way: the last component is not followed anyway, and what is before it
-/// is opened as such.
+/// is opened as such. Apart, so that others do not pay for its stack.
+#[inline(never)]
 fn unlink_without_links<K: Kernel>(kernel: &K, at: &Resolved, linux_flags: u32) -> SysResult<()> {
     let path = at.path();
     let slashes_end = path.iter().rposition(|byte| !matches!(byte, 0 | b'/')).unwrap_or(0);

@@ -38,7 +38,9 @@ pub(super) struct Asker {
     pub(super) flags: u32,
 }
 
-/// Checks extended rights to an open file; the three basic ones are not looked at beside them.
+/// Checks extended rights to an open file; the three basic ones are not looked at beside them. Apart, so that the
+/// common rights do not pay for its stack.
+#[inline(never)]
 pub(super) fn check<K: Kernel>(
     kernel: &K,
     file: LinuxFd,
@@ -48,19 +50,19 @@ pub(super) fn check<K: Kernel>(
     let rights = rights & EXTENDED;
     let stat = linux::metadata::fstatx(kernel, file).to_bsd()?;
     check_changeable(&stat, rights)?;
+    let mut path = [0; PATH_MAX];
     let directory = match rights.contains(AccessFlags::_DELETE_OK) {
-        true => Some(parent(kernel, file)?),
+        true => Some(parent(kernel, file, &mut path)?),
         false => None,
     };
-    if let Some((_, stat)) = &directory {
+    if let Some(stat) = &directory {
         check_changeable(stat, AccessFlags::_RMFILE_OK)?;
     }
     if asker.uid == 0 {
         return check_superuser(&stat, rights);
     }
-    if let Some((path, parent)) = &directory {
-        let named = path.as_slice();
-        linux::name::faccessat(kernel, LinuxFd::CWD, named, W_OK, asker.flags).to_bsd()?;
+    if let Some(parent) = &directory {
+        linux::name::faccessat(kernel, LinuxFd::CWD, &path, W_OK, asker.flags).to_bsd()?;
         let sticky = u32::from(parent.stx_mode) & S_ISTXT != 0;
         if sticky && ![stat.stx_uid, parent.stx_uid].contains(&asker.uid) {
             return Err(Errno::EACCES);
@@ -124,15 +126,13 @@ fn check_superuser(stat: &Statx, rights: AccessFlags) -> SysResult<()> {
     if executable || !rights.contains(AccessFlags::_EXECUTE_OK) { Ok(()) } else { Err(Errno::EPERM) }
 }
 
-/// The directory that an open file is in, by its path and what is known of it.
-fn parent<K: Kernel>(kernel: &K, file: LinuxFd) -> SysResult<([u8; PATH_MAX], Statx)> {
-    let mut path = [0; PATH_MAX];
+/// The directory that an open file is in: its path is written to `path`, and what is known of it is answered.
+fn parent<K: Kernel>(kernel: &K, file: LinuxFd, path: &mut [u8; PATH_MAX]) -> SysResult<Statx> {
     let link = linux::name::proc_path(file);
-    let length = linux::name::readlinkat_own(kernel, LinuxFd::CWD, &link, &mut path).to_bsd()?;
+    let length = linux::name::readlinkat_own(kernel, LinuxFd::CWD, &link, path).to_bsd()?;
     let name = path.get(..length).and_then(|path| path.iter().rposition(|byte| *byte == b'/'));
     // The root directory is its own parent.
     let end = name.ok_or(Errno::ENOENT)?.max(1);
     path.get_mut(end..).ok_or(Errno::ENAMETOOLONG)?.fill(0);
-    let stat = linux::metadata::statx(kernel, LinuxFd::CWD, &path, 0).to_bsd()?;
-    Ok((path, stat))
+    linux::metadata::statx(kernel, LinuxFd::CWD, path, 0).to_bsd()
 }

@@ -9,6 +9,7 @@ use crate::registers::{RFLAGS_FIXED, RFLAGS_USER, Registers, VectorState};
 use crate::table::SysResult;
 use crate::user::{UserAddr, UserPtr};
 use core::mem::offset_of;
+use core::sync::atomic::{AtomicU64, Ordering};
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::signal::{InfoStyle, SigactionFlags, Sigaltstack, Siginfo, Ucontext64};
 use xnu_abi::darwin::thread_state::{
@@ -191,11 +192,27 @@ fn wide_parts(vectors: &VectorState) -> [(usize, usize); 3] {
     if format.is_some_and(|bytes| u64::from_le_bytes(*bytes) & COMPACT != 0) {
         return [(832, 64), (896, 512), (1408, 1024)];
     }
+    let offsets = standard_offsets();
+    let offset = |index: u32| (offsets.wrapping_shr(index.wrapping_mul(16)) & 0xffff) as usize;
+    [(offset(0), 64), (offset(1), 512), (offset(2), 1024)]
+}
+
+/// The three offsets in the standard format, 16 bits each. The processor is asked once: under a hypervisor that is a
+/// trap.
+fn standard_offsets() -> u64 {
+    static KNOWN: AtomicU64 = AtomicU64::new(0);
+    let known = KNOWN.load(Ordering::Relaxed);
+    if known != 0 {
+        return known;
+    }
     #[cfg(target_arch = "x86_64")]
-    let offset = |component| core::arch::x86_64::__cpuid_count(0xd, component).ebx as usize;
+    let offset = |component| u64::from(core::arch::x86_64::__cpuid_count(0xd, component).ebx & 0xffff);
+    // Other processors have no such registers; nothing lies there.
     #[cfg(not(target_arch = "x86_64"))]
-    let offset = |_: u32| VectorState::LENGTH;
-    [(offset(5), 64), (offset(6), 512), (offset(7), 1024)]
+    let offset = |_: u32| VectorState::LENGTH as u64;
+    let offsets = offset(5) | offset(6) << 16 | offset(7) << 32 | 1 << 63;
+    KNOWN.store(offsets, Ordering::Relaxed);
+    offsets
 }
 
 /// AVX-512's parts, zero where they are in their initial state.

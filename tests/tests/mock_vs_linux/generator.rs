@@ -243,7 +243,7 @@ impl Generator<'_> {
     /// A call on descriptors.
     fn descriptor_op(&mut self) -> Op {
         use Sysno as S;
-        match self.random.below(30) {
+        match self.random.below(35) {
             0..3 => {
                 let len = self.random.pick(&[0usize, 1, 10, 700]);
                 op(S::Read, vec![self.fd(), Room(len), int(len as i64)])
@@ -304,6 +304,41 @@ impl Generator<'_> {
                 let first = self.random.below(8) as i64 + 6;
                 let flags = self.random.pick(&[0, 4, 4, 9]);
                 op(S::CloseRange, vec![int(first), int(first + self.random.below(4) as i64 - 1), int(flags)])
+            }
+            // Who is told of input, and by which signal; nobody, for the pids differ.
+            29 => {
+                let (command, value) = self.random.pick(&[
+                    (10, 29),
+                    (10, 0),
+                    (10, 65),
+                    (10, -1),
+                    (11, 0),
+                    (8, 0),
+                    (9, 0),
+                    (9, 7),
+                ]);
+                op(S::Fcntl, vec![self.fd(), int(command), int(value)])
+            }
+            30 => {
+                let owner = Both([self.random.pick(&[0u32, 1, 2, 3]), 0].map(u32::to_le_bytes).concat());
+                op(S::Fcntl, vec![self.fd(), int(self.random.pick(&[15, 16])), owner])
+            }
+            31 => {
+                let advice = self.random.pick(&[0, 1, 2, 3, 4, 5, 6, -1]);
+                op(S::Fadvise64, vec![self.fd(), self.offset(), self.offset(), int(advice)])
+            }
+            32 => {
+                let flags = self.random.pick(&[0, 1, 2, 4, 7, 8]);
+                op(S::SyncFileRange, vec![self.fd(), self.offset(), self.offset(), int(flags)])
+            }
+            33 => {
+                // Holes; where room that was set aside counts as data, the file system decides by what it has cached.
+                let mode = self.random.pick(&[0, 1, 2, 3, 3, 0x200]);
+                let length = match mode {
+                    0 | 1 => self.random.pick(&[0i64, -1]),
+                    _ => self.random.pick(&[0, 1, 4096, 5000, 100_000, -1]),
+                };
+                op(S::Fallocate, vec![self.fd(), int(mode), self.offset(), int(length)])
             }
             28 => op(S::Fsetxattr, vec![self.fd(), self.xattr_name(), Bytes(b"f".to_vec()), int(1), int(0)]),
             _ => op(S::Fgetxattr, vec![self.fd(), self.xattr_name(), Room(9), int(9)]),
