@@ -8,7 +8,7 @@ use crate::registers::{Registers, VectorState};
 use crate::reserved::Reserved;
 use crate::signal::{Actions, ThreadSignals};
 use crate::vchroot::{self, Lookup, Vchroot};
-use xnu_abi::vchroot::{VchrootExpandArgs, VchrootUnexpandArgs};
+use xnu_abi::vchroot::{PATH_BYTES, VchrootExpandArgs, VchrootUnexpandArgs};
 
 /// A process: the backends and the state that outlives a call.
 ///
@@ -50,6 +50,11 @@ impl<K: Kernel, L: Lkm> Process<K, L> {
         self.vchroot.set(&self.kernel, directory, options)
     }
 
+    /// Makes Linux's root the process's again. Before the process has threads.
+    pub fn clear_prefix(&self) {
+        self.vchroot.clear(&self.kernel);
+    }
+
     /// For paths of the process; `None` where its root is Linux's.
     pub fn lookup(&self) -> Option<Lookup<'_, K>> {
         Lookup::new(&self.kernel, &self.vchroot)
@@ -60,7 +65,15 @@ impl<K: Kernel, L: Lkm> Process<K, L> {
     /// # Errors
     /// As there.
     pub fn vchroot_expand(&self, args: &mut VchrootExpandArgs) -> LinuxResult<()> {
-        vchroot::expand(self.lookup(), args)
+        vchroot::expand(self.lookup(), &mut args.path, args.flags, args.dfd)
+    }
+
+    /// [`vchroot::expand`] of a path that is in no structure.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn vchroot_expand_path(&self, path: &mut [u8; PATH_BYTES], flags: u32, dfd: i32) -> LinuxResult<()> {
+        vchroot::expand(self.lookup(), path, flags, dfd)
     }
 
     /// [`vchroot::unexpand`] for this process.

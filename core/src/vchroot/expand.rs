@@ -9,7 +9,7 @@ use super::walk::{Last, Links, Walk};
 use crate::kernel::Kernel;
 use crate::linux::{self, LinuxFd, LinuxResult};
 use xnu_abi::linux::{Errno, flags};
-use xnu_abi::vchroot::{VCHROOT_FOLLOW, VchrootExpandArgs, VchrootUnexpandArgs};
+use xnu_abi::vchroot::{PATH_BYTES, VCHROOT_FOLLOW, VchrootUnexpandArgs};
 
 /// The path's length, and its terminator put at the end of the slice.
 fn text(path: &mut [u8]) -> LinuxResult<&mut [u8]> {
@@ -23,29 +23,35 @@ fn text(path: &mut [u8]) -> LinuxResult<&mut [u8]> {
 /// # Errors
 /// Linux's for the same path in a process whose root is the prefix; `ENAMETOOLONG` where the host path has no room. The
 /// path is undefined after an error.
-pub fn expand<K: Kernel>(lookup: Option<Lookup<'_, K>>, args: &mut VchrootExpandArgs) -> LinuxResult<()> {
-    let path = text(&mut args.path)?;
+pub fn expand<K: Kernel>(
+    lookup: Option<Lookup<'_, K>>,
+    path: &mut [u8; PATH_BYTES],
+    flags: u32,
+    dfd: i32,
+) -> LinuxResult<()> {
+    let whole = path;
+    let path = text(whole)?;
     if path.len() <= 1 {
         return Err(Errno::ENOENT);
     }
     let Some(lookup) = lookup else { return Ok(()) };
-    let links = if args.flags & VCHROOT_FOLLOW != 0 { Links::Follow } else { Links::Stay };
-    let directory = LinuxFd(args.dfd);
+    let links = if flags & VCHROOT_FOLLOW != 0 { Links::Follow } else { Links::Stay };
+    let directory = LinuxFd(dfd);
     let bare = path.strip_suffix(b"\0").unwrap_or(path);
     let one_name = bare.strip_prefix(b"/").unwrap_or(bare);
     // One name is sooner read than opened.
     if !one_name.is_empty() && !one_name.contains(&b'/') || !lookup.may_use_openat2() {
-        return by_walk(lookup, directory, args, links);
+        return by_walk(lookup, directory, whole, links);
     }
     match lookup.open(directory, path, &Opening::path(links)) {
         Ok(found) => {
             let found = super::handle::Handle::owned(lookup.kernel, found);
-            match host_path::read_whole(lookup.kernel, found.file(), &mut args.path) {
+            match host_path::read_whole(lookup.kernel, found.file(), whole) {
                 Ok(_) => Ok(()),
                 Err(error) => Err(error),
             }
         }
-        Err(Errno::ENOENT) => by_walk(lookup, directory, args, links),
+        Err(Errno::ENOENT) => by_walk(lookup, directory, whole, links),
         Err(error) => Err(error),
     }
 }
@@ -54,25 +60,25 @@ pub fn expand<K: Kernel>(lookup: Option<Lookup<'_, K>>, args: &mut VchrootExpand
 fn by_walk<K: Kernel>(
     lookup: Lookup<'_, K>,
     directory: LinuxFd,
-    args: &mut VchrootExpandArgs,
+    whole: &mut [u8; PATH_BYTES],
     links: Links,
 ) -> LinuxResult<()> {
-    let path = text(&mut args.path)?;
+    let path = text(whole)?;
     let path = path.strip_suffix(b"\0").unwrap_or(path);
     let kernel = lookup.kernel;
     let last = Last::Object { follow: links == Links::Follow };
     let end = Walk::new(lookup, directory, path, false).run(path, last)?;
     let directory = end.directory.file();
     let Some(name) = &end.name else {
-        return host_path::read_whole(kernel, directory, &mut args.path).map(|_| ());
+        return host_path::read_whole(kernel, directory, whole).map(|_| ());
     };
     let exists = exists(kernel, directory, name.with_nul(), end.must_be_directory)?;
-    let length = host_path::read_whole(kernel, directory, &mut args.path)?;
+    let length = host_path::read_whole(kernel, directory, whole)?;
     let slash: &[u8] = if end.must_be_directory && !exists { b"/" } else { b"" };
     // Linux's root is its own slash.
     let length = if length == 1 { 0 } else { length };
     let added = [b"/", name.bytes(), slash, b"\0"];
-    let rest = args.path.get_mut(length..).unwrap_or_default();
+    let rest = whole.get_mut(length..).unwrap_or_default();
     if added.iter().map(|part| part.len()).sum::<usize>() > rest.len() {
         return Err(Errno::ENAMETOOLONG);
     }

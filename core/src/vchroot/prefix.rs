@@ -94,7 +94,7 @@ impl Vchroot {
             return Err(Errno::ENOTDIR);
         }
         let host = Identity::at(kernel, LinuxFd::CWD, b"/\0")?;
-        let before = LinuxFd(self.directory.load(Ordering::Relaxed));
+        let before = self.directory.load(Ordering::Relaxed);
         if root == host {
             self.directory.store(NONE, Ordering::Release);
         } else {
@@ -113,11 +113,21 @@ impl Vchroot {
             self.host.set(host);
             self.directory.store(number, Ordering::Release);
         }
-        if before.0 >= 0 {
-            // It was ours alone: closing it cannot fail in a way that matters.
-            let _ = linux::descriptor::close(kernel, before);
-        }
+        close(kernel, before);
         Ok(())
+    }
+
+    /// No prefix any more.
+    pub(crate) fn clear<K: Kernel>(&self, kernel: &K) {
+        close(kernel, self.directory.swap(NONE, Ordering::AcqRel));
+    }
+}
+
+/// Closes the descriptor of a prefix, if it is one.
+fn close<K: Kernel>(kernel: &K, directory: i32) {
+    if directory >= 0 {
+        // It was ours alone: closing it cannot fail in a way that matters.
+        let _ = linux::descriptor::close(kernel, LinuxFd(directory));
     }
 }
 
