@@ -22,9 +22,11 @@ mod aarch64;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
+use crate::door::Door;
 use crate::state;
+use xnu_backend_linux::Linux;
 use xnu_core::table::Class;
-use xnu_core::{Call, Context, dispatch};
+use xnu_core::{Call, Context, Reply, dispatch};
 
 /// What an entry returns in two registers.
 #[repr(C)]
@@ -33,25 +35,34 @@ struct Words {
     second: u64,
 }
 
+type Cx<'a> = Context<'a, Linux, Door>;
+
+/// Serves a call by its own table: nothing of the others is on the stack of an entry.
 #[inline(always)]
-fn serve(class: Class, number: u32, words: &[u64; 8]) -> Words {
+fn serve(
+    class: Class,
+    number: u32,
+    words: &[u64; 8],
+    table: impl FnOnce(&mut Cx<'_>, u32, &[u64; 8]) -> Reply,
+) -> Words {
     let call = Call::linked(class, number, words);
-    let reply = call.dispatch(&mut Context { process: state::process(), thread: None });
+    let mut cx = Context { process: state::process(), thread: None };
+    let reply = table(&mut cx, call.number, &call.words);
     let (first, second) = dispatch::linked_reply(class, reply);
     Words { first, second }
 }
 
 extern "C" fn bsd(number: u32, words: &[u64; 8]) -> Words {
-    serve(Class::Bsd, number, words)
+    serve(Class::Bsd, number, words, xnu_core::bsd::dispatch)
 }
 
 extern "C" fn mach(number: u32, words: &[u64; 8]) -> Words {
-    serve(Class::Mach, number, words)
+    serve(Class::Mach, number, words, xnu_core::mach::dispatch)
 }
 
 extern "C" fn machdep(number: u32, words: &[u64; 8]) -> Words {
     // As Darling's entry does: whatever is above the low byte is not looked at.
-    serve(Class::Machdep, number & 0xff, words)
+    serve(Class::Machdep, number & 0xff, words, xnu_core::machdep::dispatch)
 }
 
 /// Directives as the object format wants them.

@@ -22,11 +22,7 @@ use std::fmt;
 const MAX_BYTES: u64 = 4096;
 
 /// Entries that take more, and how much, until handlers of paths no longer copy them from frame to frame.
-const DEEPER: &[(&str, u64)] = &[
-    ("__darling_bsd_syscall", 12 << 10),
-    ("__darling_mach_syscall", 12 << 10),
-    ("__darling_machdep_syscall", 12 << 10),
-];
+const DEEPER: &[(&str, u64)] = &[("__darling_bsd_syscall", 12 << 10)];
 
 /// Functions of assembly, by the start of their names, with what they take on x86-64 and on arm64.
 ///

@@ -149,6 +149,11 @@ extern "C" fn look_up(table: &[u8; 4096], error: i32) -> i32 {
 fn errno() -> (Side, Side) {
     const EDEADLK: i32 = 35;
     let table: &'static [u8; 4096] = Box::leak(Box::new([11; 4096]));
-    let theirs = move || look_up(black_box(table), black_box(EDEADLK));
-    (Side::call(|| xnu_capi::errno::errno_linux_to_bsd(black_box(EDEADLK))), Side::call(theirs))
+    // Through pointers: neither is inlined, as a C library's function is not.
+    let ours: extern "C" fn(i32) -> i32 = black_box(xnu_capi::errno::errno_linux_to_bsd);
+    let theirs: extern "C" fn(&[u8; 4096], i32) -> i32 = black_box(look_up);
+    (
+        Side::call(move || ours(black_box(EDEADLK))),
+        Side::call(move || theirs(black_box(table), black_box(EDEADLK))),
+    )
 }
