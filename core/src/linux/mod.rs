@@ -11,6 +11,7 @@ pub mod descriptor;
 pub mod memory;
 pub mod metadata;
 pub mod name;
+pub mod path;
 pub mod process;
 pub mod signal;
 pub mod time;
