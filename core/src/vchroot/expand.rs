@@ -60,7 +60,8 @@ fn by_walk<K: Kernel>(
     let path = text(&mut args.path)?;
     let path = path.strip_suffix(b"\0").unwrap_or(path);
     let kernel = lookup.kernel;
-    let end = Walk::new(lookup, directory, path).run(path, Last::Object(links))?;
+    let last = Last::Object { follow: links == Links::Follow };
+    let end = Walk::new(lookup, directory, path, false).run(path, last)?;
     let directory = end.directory.file();
     let Some(name) = &end.name else {
         return host_path::read_whole(kernel, directory, &mut args.path).map(|_| ());

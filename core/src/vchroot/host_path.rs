@@ -83,7 +83,9 @@ fn exists<K: Kernel>(kernel: &K, file: LinuxFd, path: &[u8], length: usize) -> L
         return Ok(());
     }
     let there = path.get(..=length).unwrap_or(b"\0");
-    if Identity::at_link(kernel, there)? == Identity::of(kernel, file)? { Ok(()) } else { Err(Errno::ENOENT) }
+    // The words may make the name too long to be looked up, or lead nowhere.
+    let there = Identity::at_link(kernel, there).map_err(|_| Errno::ENOENT)?;
+    if there == Identity::of(kernel, file)? { Ok(()) } else { Err(Errno::ENOENT) }
 }
 
 impl<'a, K: Kernel> Lookup<'a, K> {
@@ -229,7 +231,7 @@ impl<'a, K: Kernel> Lookup<'a, K> {
         if length >= DELETED.len() {
             page(length.wrapping_sub(DELETED.len()), &mut end)?;
         }
-        if end == *DELETED && Identity::of(self.kernel, file)? != scratch.identify(PATH_PAGE)? {
+        if end == *DELETED && scratch.identify(PATH_PAGE) != Identity::of(self.kernel, file) {
             return Err(Errno::ENOENT);
         }
         let Some(prefix) = self.length_by_comparison(&scratch, length, page)? else {

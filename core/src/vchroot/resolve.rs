@@ -168,7 +168,7 @@ impl<'a, K: Kernel> Target<'a, K> {
         let leaf = self.path.bytes().get(from..).unwrap_or_default();
         let parent = if lookup.mentions_exit(leaf) {
             let path = self.path.bytes();
-            let end = Walk::new(lookup, directory, path).run(path, Last::Name)?;
+            let end = Walk::new(lookup, directory, path, false).run(path, Last::Name)?;
             from = 0;
             // The exit is a root, too.
             let (name, slash) = match &end.name {

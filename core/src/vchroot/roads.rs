@@ -3,7 +3,7 @@
 use super::fold;
 use super::handle::Handle;
 use super::host_path::FileLink;
-use super::prefix::Lookup;
+use super::prefix::{Identity, Lookup};
 use super::source::{NAME_MAX, Name};
 use super::walk::{Last, Links, Walk};
 use crate::kernel::Kernel;
@@ -47,15 +47,14 @@ impl Opening {
         self.flags & flag == flag
     }
 
-    /// What becomes of links.
-    fn links(&self) -> Links {
-        if self.refuses_links {
-            Links::Refuse
-        } else if self.has(flags::O_NOFOLLOW) || self.has(flags::O_CREAT | flags::O_EXCL) {
-            Links::Stay
-        } else {
-            Links::Follow
-        }
+    /// Whether Linux refuses it for a directory anyway.
+    fn writes(&self) -> bool {
+        self.flags & (flags::O_ACCMODE | flags::O_TRUNC) != 0
+    }
+
+    /// Whether a link at the end is followed.
+    fn follows(&self) -> bool {
+        !self.has(flags::O_NOFOLLOW) && !self.has(flags::O_CREAT | flags::O_EXCL)
     }
 
     pub(super) fn how(&self, resolve: u32) -> OpenHow {
@@ -189,10 +188,16 @@ impl<'a, K: Kernel> Lookup<'a, K> {
     /// Opens or makes a file where another spelling of its name is the same file.
     fn create_folded(&self, directory: LinuxFd, path: &mut [u8], opening: &Opening) -> LinuxResult<LinuxFd> {
         let exclusive = opening.has(flags::O_EXCL);
+        if path.ends_with(b"/\0") {
+            return self.walk_open(directory, path, opening);
+        }
         if !exclusive {
             let existing = Opening { flags: opening.flags & !flags::O_CREAT, ..*opening };
             match self.openat2(directory, path, &existing) {
                 Err(Errno::ENOENT) => {}
+                // A link's slash may be in the way, of which Linux says something else where a file is to be made.
+                Err(Errno::ENOTDIR | Errno::ELOOP) => return self.walk_open(directory, path, opening),
+                Ok(found) if !existing.writes() => return self.unless_directory(found),
                 other => return self.or_walk(other, directory, path, opening),
             }
         }
@@ -210,11 +215,22 @@ impl<'a, K: Kernel> Lookup<'a, K> {
         }
     }
 
+    /// A directory cannot be made by an open, not even where it is there already.
+    fn unless_directory(&self, found: LinuxFd) -> LinuxResult<LinuxFd> {
+        match Identity::of(self.kernel, found) {
+            Ok(identity) if !identity.is_directory => Ok(found),
+            other => {
+                drop(Handle::owned(self.kernel, found));
+                Err(other.err().unwrap_or(Errno::EISDIR))
+            }
+        }
+    }
+
     /// Opens or makes a file in a directory. `name` is one component with its terminator.
     fn create_in(&self, parent: &Handle<'a, K>, name: &[u8], opening: &Opening) -> LinuxResult<LinuxFd> {
         let wanted = opening.flags | flags::O_NOFOLLOW;
         match linux::descriptor::openat(self.kernel, parent.file(), name, wanted, opening.mode) {
-            Err(Errno::ELOOP) if opening.links() == Links::Follow => {
+            Err(Errno::ELOOP) if opening.follows() && !opening.refuses_links => {
                 self.walk_open(parent.file(), name, opening)
             }
             other => other,
@@ -273,24 +289,22 @@ impl<'a, K: Kernel> Lookup<'a, K> {
     fn walk_open(&self, directory: LinuxFd, path: &[u8], opening: &Opening) -> LinuxResult<LinuxFd> {
         let path = path.strip_suffix(b"\0").unwrap_or(path);
         let kernel = self.kernel;
-        let links = opening.links();
+        let follow = opening.follows();
+        let last = if opening.has(flags::O_CREAT) { Last::File { follow } } else { Last::Object { follow } };
         for _ in 0..TRIES {
-            let end = Walk::new(*self, directory, path).run(path, Last::Object(links))?;
+            let end = Walk::new(*self, directory, path, opening.refuses_links).run(path, last)?;
             let Some(name) = &end.name else { return self.reopen(&end.directory, opening) };
             let mut wanted = opening.flags;
             if !end.is_magic {
                 wanted |= flags::O_NOFOLLOW;
             }
             if end.must_be_directory {
-                if opening.has(flags::O_CREAT) {
-                    return Err(Errno::EISDIR);
-                }
                 wanted |= flags::O_DIRECTORY;
             }
             let directory = end.directory.file();
             match linux::descriptor::openat(kernel, directory, name.with_nul(), wanted, opening.mode) {
                 // It has become a link meanwhile.
-                Err(Errno::ELOOP) if links == Links::Follow && !end.is_magic => {}
+                Err(Errno::ELOOP) if follow && !opening.refuses_links && !end.is_magic => {}
                 other => return other,
             }
         }

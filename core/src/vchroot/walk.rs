@@ -25,8 +25,10 @@ pub enum Links {
 /// How a walk treats its last component.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Last {
-    /// It names an object.
-    Object(Links),
+    /// It names an object; a link is followed, or is the object.
+    Object { follow: bool },
+    /// The same, or a file to make there.
+    File { follow: bool },
     /// It is a name to make, remove or change: not looked at.
     Name,
 }
@@ -73,7 +75,13 @@ pub(crate) struct Walk<'a, K: Kernel> {
 
 impl<'a, K: Kernel> Walk<'a, K> {
     /// A walk from a directory, or from the prefix where `path` is absolute. `directory` is the guest's.
-    pub(crate) fn new(lookup: Lookup<'a, K>, directory: LinuxFd, path: &[u8]) -> Walk<'a, K> {
+    /// With `refuses_links`, every link that would be followed is `ELOOP`.
+    pub(crate) fn new(
+        lookup: Lookup<'a, K>,
+        directory: LinuxFd,
+        path: &[u8],
+        refuses_links: bool,
+    ) -> Walk<'a, K> {
         let absolute = path.starts_with(b"/");
         let place = if absolute { lookup.root_handle() } else { Handle::borrowed(lookup.kernel, directory) };
         Walk {
@@ -84,7 +92,7 @@ impl<'a, K: Kernel> Walk<'a, K> {
             was_above: false,
             climbed: false,
             links: 0,
-            refuses_links: false,
+            refuses_links,
         }
     }
 
@@ -97,7 +105,6 @@ impl<'a, K: Kernel> Walk<'a, K> {
         if path.is_empty() {
             return Err(Errno::ENOENT);
         }
-        self.refuses_links = last == Last::Object(Links::Refuse);
         let mut source = Source::new(self.lookup.kernel, path);
         let mut name = Name::new();
         let mut must_be_directory = false;
@@ -114,9 +121,14 @@ impl<'a, K: Kernel> Walk<'a, K> {
                 (b".", ..) => self.search_here()?,
                 (b"..", ..) => self.climb()?,
                 (_, false, _) => self.enter(&mut source, &mut name)?,
-                (_, true, Last::Object(links)) => {
-                    let follow = links == Links::Follow || must_be_directory;
-                    match self.last(&mut source, &mut name, follow)? {
+                // Linux does not even look whether it is there.
+                (_, true, Last::File { .. }) if must_be_directory => {
+                    self.search_here()?;
+                    self.confine()?;
+                    return Err(Errno::EISDIR);
+                }
+                (_, true, Last::Object { follow } | Last::File { follow }) => {
+                    match self.last(&mut source, &mut name, follow || must_be_directory)? {
                         Ending::Again => {}
                         Ending::Place => break,
                         Ending::Name { is_magic } => {
@@ -279,7 +291,7 @@ impl<'a, K: Kernel> Walk<'a, K> {
         Ok(Identity::of(self.lookup.kernel, directory)? == self.lookup.root_identity())
     }
 
-    /// A component `.`: Linux looks whether the directory may be searched.
+    /// Linux looks whether a directory may be searched, even for a component `.`.
     fn search_here(&self) -> LinuxResult<()> {
         let Place::Directory(directory) = &self.place else { return Ok(()) };
         let kernel = self.lookup.kernel;
