@@ -178,7 +178,7 @@ impl<'a, K: Kernel> Target<'a, K> {
             self.path.replace(name, slash);
             end.directory
         } else {
-            lookup.open_parent(directory, self.path.with_nul_mut(), from)?
+            lookup.open_parent(directory, self.path.with_nul_mut(), from, false)?
         };
         let mut resolved = Resolved {
             lookup: Some(lookup),

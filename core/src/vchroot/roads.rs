@@ -178,7 +178,7 @@ impl<'a, K: Kernel> Lookup<'a, K> {
             other => return self.or_walk(other, directory, path, opening),
         }
         let Some(leaf) = plain_leaf(path) else { return self.walk_open(directory, path, opening) };
-        let Ok(parent) = self.open_parent(directory, path, leaf) else {
+        let Ok(parent) = self.open_parent(directory, path, leaf, opening.refuses_links) else {
             return self.walk_open(directory, path, opening);
         };
         let name = path.get(leaf..).unwrap_or(b"\0");
@@ -195,14 +195,14 @@ impl<'a, K: Kernel> Lookup<'a, K> {
             let existing = Opening { flags: opening.flags & !flags::O_CREAT, ..*opening };
             match self.openat2(directory, path, &existing) {
                 Err(Errno::ENOENT) => {}
-                // A link's slash may be in the way, of which Linux says something else where a file is to be made.
-                Err(Errno::ENOTDIR | Errno::ELOOP) => return self.walk_open(directory, path, opening),
                 Ok(found) if !existing.writes() => return self.unless_directory(found),
-                other => return self.or_walk(other, directory, path, opening),
+                Ok(found) => return Ok(found),
+                // Linux may say something else where a file is to be made: of a slash at the end of a link, say.
+                Err(_) => return self.walk_open(directory, path, opening),
             }
         }
         let Some(leaf) = plain_leaf(path) else { return self.walk_open(directory, path, opening) };
-        let Ok(parent) = self.open_parent(directory, path, leaf) else {
+        let Ok(parent) = self.open_parent(directory, path, leaf, opening.refuses_links) else {
             return self.walk_open(directory, path, opening);
         };
         let leaf = path.get(leaf..).unwrap_or(b"\0");
@@ -240,7 +240,7 @@ impl<'a, K: Kernel> Lookup<'a, K> {
     /// A name that is not there as it is spelled: looks for it below its parent, if that is there.
     fn open_folded(&self, directory: LinuxFd, path: &mut [u8], opening: &Opening) -> LinuxResult<LinuxFd> {
         let Some(leaf) = plain_leaf(path) else { return self.walk_open(directory, path, opening) };
-        let Ok(parent) = self.open_parent(directory, path, leaf) else {
+        let Ok(parent) = self.open_parent(directory, path, leaf, opening.refuses_links) else {
             return self.walk_open(directory, path, opening);
         };
         let leaf = path.get(leaf..).unwrap_or(b"\0");
@@ -260,6 +260,7 @@ impl<'a, K: Kernel> Lookup<'a, K> {
         directory: LinuxFd,
         path: &mut [u8],
         leaf: usize,
+        refuses_links: bool,
     ) -> LinuxResult<Handle<'a, K>> {
         let Some(end) = leaf.checked_sub(1) else { return Ok(Handle::borrowed(self.kernel, directory)) };
         let parent = path.get_mut(..leaf).unwrap_or_default();
@@ -269,19 +270,13 @@ impl<'a, K: Kernel> Lookup<'a, K> {
         if let Some(slash) = parent.get_mut(end) {
             *slash = 0;
         }
-        let opened = self.open_directory(directory, parent);
+        let flags = flags::O_PATH | flags::O_DIRECTORY | flags::O_CLOEXEC;
+        let place = Opening { flags, mode: 0, refuses_links, stays_beneath: false };
+        let opened = self.open(directory, parent, &place);
         if let Some(slash) = parent.get_mut(end) {
             *slash = b'/';
         }
-        opened
-    }
-
-    fn open_directory(&self, directory: LinuxFd, path: &mut [u8]) -> LinuxResult<Handle<'a, K>> {
-        let place = Opening {
-            flags: flags::O_PATH | flags::O_DIRECTORY | flags::O_CLOEXEC,
-            ..Opening::path(Links::Follow)
-        };
-        Ok(Handle::owned(self.kernel, self.open(directory, path, &place)?))
+        Ok(Handle::owned(self.kernel, opened?))
     }
 
     /// The road name by name.
