@@ -100,6 +100,8 @@ pub enum Seen {
     Error(Errno),
     /// It led to this node, or to one that is new, of this type.
     Object(Option<usize>, u32),
+    /// There is a host path, which the process may not use.
+    Unreachable,
     /// The target of a link.
     Text(Vec<u8>),
     /// It did what it does.
@@ -110,6 +112,10 @@ impl Seen {
     /// Whether both may be answers of the same call. Of two paths that are both wrong, or two calls in place of one,
     /// either error will do.
     pub fn agrees(&self, other: &Seen, op: &Op) -> bool {
+        // The host path leads through all directories above, which may not let everybody through.
+        if matches!(op, Op::Expand { .. }) && *self == Seen::Unreachable {
+            return true;
+        }
         let errors = matches!((self, other), (Seen::Error(_), Seen::Error(_)));
         let either = matches!(op, Op::Rename { .. } | Op::ExpandAndCreate | Op::ExpandAndMkdir);
         self == other || errors && either
@@ -167,7 +173,10 @@ impl<'a, K: Kernel, L: xnu_core::Lkm> Prefixed<'a, K, L> {
     fn at_host(&self, path: &[u8], kernel: &K) -> Result<Seen, Errno> {
         let text = [path, b"\0"].concat();
         let named = flags::O_PATH | flags::O_NOFOLLOW | flags::O_CLOEXEC;
-        let file = open(kernel, AT_FDCWD, &text, named, 0)?;
+        let file = match open(kernel, AT_FDCWD, &text, named, 0) {
+            Err(Errno::EACCES) => return Ok(Seen::Unreachable),
+            other => other?,
+        };
         let seen = object(kernel, &self.labels, file);
         close(kernel, file);
         let mut args = VchrootUnexpandArgs { path: [0xee; PATH_BYTES] };

@@ -1,5 +1,6 @@
 //! Random paths on the mock, where every state can be had without privileges.
 
+use crate::number;
 use xnu_core::vchroot::Options;
 use xnu_tests::paths::Random;
 use xnu_tests::paths::on_mock::compare;
@@ -8,11 +9,6 @@ const SEALED: Options = Options { case_insensitive: false, root_exit: false };
 const WITH_EXIT: Options = Options { root_exit: true, ..SEALED };
 const FOLDED: Options = Options { case_insensitive: true, ..SEALED };
 const BOTH: Options = Options { case_insensitive: true, root_exit: true };
-
-/// How many trees, and from which seed on: `VCHROOT_TREES`, `VCHROOT_SEED`.
-fn number(name: &str, otherwise: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
-}
 
 fn run(options: Options, has_openat2: bool) {
     let (trees, first) = (number("VCHROOT_TREES", 60), number("VCHROOT_SEED", 1));
