@@ -157,9 +157,10 @@ impl<'a, 'p, K: Kernel> Source<'a, 'p, K> {
     /// Puts the target of a link in front of what is left. Answers whether it is absolute, and whether it leads to or
     /// below `/proc`.
     ///
+    /// `links` links were followed before this one: fewer than [`LINKS_MAX`].
+    ///
     /// # Errors
-    /// `ELOOP` where `links` links were followed before this one and that is as many as Linux follows; `ENOENT` for
-    /// an empty target, as Linux says.
+    /// Linux's; `ENOENT` for an empty target.
     pub(crate) fn push_link(
         &mut self,
         links: usize,

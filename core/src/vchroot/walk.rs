@@ -222,7 +222,8 @@ impl<'a, K: Kernel> Walk<'a, K> {
     fn follow(&mut self, source: &mut Source<'a, '_, K>, name: &Name) -> LinuxResult<()> {
         let Place::Directory(directory) = &self.place else { return Err(Errno::ENOENT) };
         let at = directory.file();
-        let (absolute, to_proc) = source.push_link(self.links, at, name)?;
+        // Counted already: the first link has the first page.
+        let (absolute, to_proc) = source.push_link(self.links.wrapping_sub(1), at, name)?;
         if !absolute {
             return Ok(());
         }

@@ -1,8 +1,10 @@
 //! Paths below a prefix: against a process whose root the prefix really is, on the mock and on Linux.
 
+mod corners;
 mod on_linux;
 mod on_mock;
 mod scratch;
+mod world;
 
 /// A number from the environment: how many cases (`VCHROOT_CASES`), from which seed on (`VCHROOT_SEED`).
 fn number(name: &str, otherwise: u64) -> u64 {

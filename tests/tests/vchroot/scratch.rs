@@ -12,10 +12,15 @@ impl Scratch {
     pub(crate) fn new(name: &str) -> Scratch {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        // The path as Linux has it: a temporary directory may be behind a link.
-        let parent = env::temp_dir().canonicalize().expect("a temporary directory");
-        let path = parent.join(format!("vchroot-{}-{count}-{name}", std::process::id()));
-        fs::create_dir(&path).expect("a fresh directory");
+        // Memory is sooner written than a disk. The path as Linux has it: a directory may be behind a link.
+        let name = format!("vchroot-{}-{count}-{name}", std::process::id());
+        let parents = [PathBuf::from("/dev/shm"), env::temp_dir()];
+        let path = parents
+            .iter()
+            .filter_map(|parent| parent.canonicalize().ok())
+            .map(|parent| parent.join(&name))
+            .find(|path| fs::create_dir(path).is_ok())
+            .expect("a place for files");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("our own directory");
         Scratch(path)
     }
