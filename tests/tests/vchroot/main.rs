@@ -1,6 +1,8 @@
 //! Paths below a prefix: against a process whose root the prefix really is, on the mock and on Linux.
 
 mod corners;
+mod exit;
+mod names;
 mod on_linux;
 mod on_mock;
 mod scratch;
