@@ -158,7 +158,7 @@ fn forty_links_and_no_more() {
     for count in [39, 40, 41, 60] {
         paths.push(format!("{}end", "dir-1/../".repeat(count)));
     }
-    paths.push(format!("{}link-21", "dir-20/../".repeat(1)));
+    paths.extend(["dir-20/../link-20", "dir-20/../link-21"].map(String::from));
     world.agrees(&[""], &looks(&paths));
 }
 

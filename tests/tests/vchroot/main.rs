@@ -1,10 +1,13 @@
 //! Paths below a prefix: against a process whose root the prefix really is, on the mock and on Linux.
 
+mod case;
 mod corners;
 mod exit;
+mod faults;
 mod names;
 mod on_linux;
 mod on_mock;
+mod race;
 mod scratch;
 mod world;
 
