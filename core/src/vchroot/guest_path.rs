@@ -65,6 +65,16 @@ impl GuestPath {
         self.bytes.get_mut(..=self.length).unwrap_or_default()
     }
 
+    /// Runs something on the path up to `end`, behind which there is a terminator meanwhile.
+    pub(super) fn cut_at<T>(&mut self, end: usize, run: impl FnOnce(&[u8]) -> T) -> T {
+        let cut = self.bytes.get_mut(end).map(|byte| core::mem::replace(byte, 0));
+        let result = run(self.bytes.get(..=end).unwrap_or(b"\0"));
+        if let (Some(cut), Some(byte)) = (cut, self.bytes.get_mut(end)) {
+            *byte = cut;
+        }
+        result
+    }
+
     /// Replaces the path by a name, and slashes behind it if there were any.
     pub(super) fn replace(&mut self, name: &[u8], with_slash: bool) {
         self.length = 0;

@@ -302,7 +302,7 @@ fn stamp(instance: u32, stat: &Statx) -> u64 {
 
 /// File systems of this machine whose directories' times change with what is in them: ext, xfs, btrfs, tmpfs, ramfs,
 /// f2fs, overlayfs, zfs, bcachefs, squashfs, erofs (`include/uapi/linux/magic.h`).
-const TELLS_TIME: [u64; 11] = [
+const TELLS_TIME: [i64; 11] = [
     0xef53,
     0x5846_5342,
     0x9123_683e,
@@ -397,7 +397,7 @@ impl<K: Kernel> Lookup<'_, K> {
         if stamp(instance, &after) != known_as {
             return None;
         }
-        let (kind, _) = linux::path::file_system(self.kernel, directory).ok()?;
+        let kind = linux::metadata::file_system(self.kernel, directory).ok()?;
         if !TELLS_TIME.contains(&kind) {
             return None;
         }

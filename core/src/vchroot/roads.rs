@@ -2,7 +2,7 @@
 
 use super::fold;
 use super::handle::Handle;
-use super::host_path::FileLink;
+use super::host_path;
 use super::prefix::{Identity, Lookup};
 use super::source::{NAME_MAX, Name};
 use super::walk::{Last, Links, Walk};
@@ -33,7 +33,7 @@ pub struct Opening {
 
 impl Opening {
     /// Names an object and no more. The guest's programs do not inherit it.
-    pub(crate) fn path(links: Links) -> Opening {
+    pub fn path(links: Links) -> Opening {
         let nofollow = if links == Links::Follow { 0 } else { flags::O_NOFOLLOW };
         Opening {
             flags: flags::O_PATH | flags::O_CLOEXEC | nofollow,
@@ -312,8 +312,8 @@ impl<'a, K: Kernel> Lookup<'a, K> {
         match linux::descriptor::openat(kernel, found.file(), b".\0", wanted, opening.mode) {
             // The name "." needs the right to search, which the path did not need.
             Err(Errno::EACCES) => {
-                let link = FileLink::new(found.file());
-                linux::descriptor::openat(kernel, LinuxFd::CWD, link.path(), wanted, opening.mode)
+                let link = host_path::link(found.file());
+                linux::descriptor::openat(kernel, LinuxFd::CWD, &link, wanted, opening.mode)
             }
             other => other,
         }

@@ -220,24 +220,24 @@ impl<'a, K: Kernel, L: xnu_core::Lkm> Prefixed<'a, K, L> {
             }
             Op::Unlink | Op::Rmdir => {
                 let flags = if case.op == Op::Rmdir { flags::AT_REMOVEDIR } else { 0 };
-                done(target.name(Use::Existing)?.act(|directory, name| {
+                done(target.name(Use::Existing, false)?.act(|directory, name| {
                     let args = &mut [number(directory.0), Arg::In(name), Arg::Val(flags as usize)];
                     sys(kernel, Sysno::Unlinkat, args)
                 }))
             }
-            Op::Mkdir => done(target.name(Use::New)?.act(|directory, name| {
+            Op::Mkdir => done(target.name(Use::New, false)?.act(|directory, name| {
                 sys(kernel, Sysno::Mkdirat, &mut [number(directory.0), Arg::In(name), Arg::Val(0o750)])
             })),
             Op::Symlink(text) => {
                 let text = [text, &b"\0"[..]].concat();
-                done(target.name(Use::New)?.act(|directory, name| {
+                done(target.name(Use::New, false)?.act(|directory, name| {
                     sys(kernel, Sysno::Symlinkat, &mut [Arg::In(&text), number(directory.0), Arg::In(name)])
                 }))
             }
             Op::Rename { to } => {
                 let mut to = self.target(start, to);
-                let mut from = target.name(Use::Existing)?;
-                let to = to.name(Use::Existing)?;
+                let mut from = target.name(Use::Existing, false)?;
+                let to = to.name(Use::Existing, false)?;
                 done(from.act(|directory, name| {
                     let args = &mut [
                         number(directory.0),

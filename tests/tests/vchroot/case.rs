@@ -136,12 +136,12 @@ fn names_are_made_and_removed_in_any_case() {
         mock.add_dir("/p/Dir");
         let unlink = |path: &str| {
             let mut target = target(process, path);
-            let mut found = target.name(Use::Existing)?;
+            let mut found = target.name(Use::Existing, false)?;
             found.act(|directory, leaf| name::unlinkat(&process.kernel, directory, leaf, 0))
         };
         let seen = |path: &str| {
             let mut target = target(process, path);
-            let found = target.name(Use::New).expect("a parent");
+            let found = target.name(Use::New, false).expect("a parent");
             metadata::statx(&process.kernel, found.directory(), found.path(), 0).is_ok()
         };
         assert!(seen("/LEAF") && seen("/dir") && seen("/DIR/") && !seen("/none"));

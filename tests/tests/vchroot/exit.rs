@@ -186,7 +186,7 @@ fn nothing_is_made_removed_or_renamed_where_the_exit_is() {
                 let text: &'static [u8] = format!("{path}\0").into_bytes().leak();
                 let at = UserPath(UserAddr::new(text.as_ptr() as u64));
                 let mut target = Target::read(process, DirFd::CWD, at).expect("a path");
-                let mut found = target.name(usage).expect("the exit");
+                let mut found = target.name(usage, false).expect("the exit");
                 let done = found.act(|directory, name| {
                     assert_eq!(name, b"/\0");
                     // SAFETY: the name ends with a NUL.

@@ -62,8 +62,8 @@ fn look_up(process: &Process<Failing, Module>, start: i32, memory: UserAddr) {
             }
         }
         let _ = target().statx(Links::Follow);
-        drop(target().name(Use::New));
-        drop(target().name(Use::Existing));
+        drop(target().name(Use::New, false));
+        drop(target().name(Use::Existing, false));
         drop(target().object(Links::Stay));
         assert_eq!(mock.descriptors(), before, "{path}, {} calls failed", process.kernel.injected());
     }

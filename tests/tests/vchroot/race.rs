@@ -91,7 +91,7 @@ impl Opener {
             assert_ne!(stat.stx_size, OUTSIDE_SIZE, "{path:?} led out of the prefix");
         }
         let mut target = Target::read(self.process, DirFd::CWD, at).expect("a path");
-        if let Ok(found) = target.name(Use::Existing) {
+        if let Ok(found) = target.name(Use::Existing, false) {
             let name = found.path().to_vec();
             let nofollow = flags::AT_SYMLINK_NOFOLLOW;
             let stat =
