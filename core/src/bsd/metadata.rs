@@ -8,7 +8,7 @@ use crate::linux::{self, LinuxFd};
 use crate::process::Context;
 use crate::table::{DirFd, Fd, SysResult, UserPath};
 use crate::user::UserPtr;
-use crate::vchroot::{Links, Target};
+use crate::vchroot::{GuestPath, Links, Target};
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::fcntl::AtFlags;
 use xnu_abi::darwin::stat::{FileType, Mode, Stat64};
@@ -96,7 +96,8 @@ fn stat_path<K: Kernel, L>(
     buf: UserPtr<Stat64>,
     links: Links,
 ) -> SysResult<()> {
-    let stat = Target::read(cx.process, directory, path)?.statx(links).to_bsd()?;
+    let mut room = GuestPath::new();
+    let stat = Target::read(cx.process, directory, path, &mut room)?.statx(links).to_bsd()?;
     buf.write(cx.kernel(), &statx_to_stat64(&stat))?;
     Ok(())
 }

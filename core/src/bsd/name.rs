@@ -6,7 +6,7 @@ use crate::kernel::Kernel;
 use crate::linux;
 use crate::process::Context;
 use crate::table::{DirFd, SysResult, UserOut, UserPath};
-use crate::vchroot::{Links, Opening, Target, Use};
+use crate::vchroot::{GuestPath, Links, Opening, Target, Use};
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::fcntl::AtFlags;
 use xnu_abi::darwin::unistd::AccessFlags;
@@ -40,7 +40,8 @@ pub fn faccessat<K: Kernel, L>(
     } else {
         Links::Follow
     };
-    let mut target = Target::read(cx.process, directory, path)?;
+    let mut room = GuestPath::new();
+    let mut target = Target::read(cx.process, directory, path, &mut room)?;
     let basic = (mode & BASIC).bits() as i32;
     if !mode.intersects(EXTENDED) {
         let at = target.object(links).to_bsd()?;
@@ -109,7 +110,8 @@ pub fn unlinkat<K: Kernel, L>(
     }
     let linux_flags = if flags.intersects(removes) { at::AT_REMOVEDIR } else { 0 };
     let kernel = cx.kernel();
-    let mut target = Target::read(cx.process, directory, path)?;
+    let mut room = GuestPath::new();
+    let mut target = Target::read(cx.process, directory, path, &mut room)?;
     let refuses_links = flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW_ANY);
     let mut at = target.name(Use::Existing, refuses_links).to_bsd()?;
     let removed = at.act(|directory, name| linux::name::unlinkat(kernel, directory, name, linux_flags));
@@ -142,7 +144,8 @@ pub fn readlinkat<K: Kernel, L>(
         return Err(Errno::EINVAL);
     }
     let kernel = cx.kernel();
-    let mut target = Target::read(cx.process, directory, path)?;
+    let mut room = GuestPath::new();
+    let mut target = Target::read(cx.process, directory, path, &mut room)?;
     let at = target.object(Links::Stay).to_bsd()?;
     // Linux refuses a size of 0 before it looks; the look-up's own errors come first on XNU.
     let read = if size == 0 {

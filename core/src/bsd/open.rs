@@ -6,7 +6,7 @@ use crate::kernel::Kernel;
 use crate::linux::{self, LinuxFd};
 use crate::process::Context;
 use crate::table::{DirFd, Fd, SysResult, UserPath};
-use crate::vchroot::{Links, Opening, Target};
+use crate::vchroot::{GuestPath, Links, Opening, Target};
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::fcntl::{AccessMode, OpenFlags};
 use xnu_abi::darwin::stat::{FileType, Mode};
@@ -32,7 +32,8 @@ pub fn openat<K: Kernel, L>(
 ) -> SysResult<Fd> {
     check(flags)?;
     let kernel = cx.kernel();
-    let mut at = Target::read(cx.process, directory, path)?;
+    let mut room = GuestPath::new();
+    let mut at = Target::read(cx.process, directory, path, &mut room)?;
     // Only the access permissions are taken; set-id and sticky bits are not (`openat_internal`).
     let mode = u32::from(mode.bits() & 0o777);
     let fd = open_target(&mut at, kernel, flags, mode)?;

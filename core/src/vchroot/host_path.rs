@@ -88,7 +88,7 @@ impl<'a, K: Kernel> Lookup<'a, K> {
         let scratch = Scratch::new(self.kernel)?;
         self.length_by_comparison(&scratch, length, |at, to| {
             let from = path.get(at..).and_then(|rest| rest.get(..to.len())).ok_or(Errno::ENAMETOOLONG)?;
-            to.copy_from_slice(from);
+            to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
             Ok(())
         })
     }
@@ -153,8 +153,10 @@ impl<'a, K: Kernel> Lookup<'a, K> {
         match self.prefix_length(path, length)? {
             Some(prefix) if prefix == length => put(path, b"/"),
             Some(prefix) => {
-                path.copy_within(prefix..length, 0);
                 let length = length.wrapping_sub(prefix);
+                for at in 0..length {
+                    move_byte(path, prefix.wrapping_add(at), at);
+                }
                 *path.get_mut(length).ok_or(Errno::ENAMETOOLONG)? = 0;
                 Ok(length)
             }
@@ -166,7 +168,9 @@ impl<'a, K: Kernel> Lookup<'a, K> {
                 if longer >= path.len() {
                     return Err(Errno::ENAMETOOLONG);
                 }
-                path.copy_within(..length, EXIT_PATH.len());
+                for at in (0..length).rev() {
+                    move_byte(path, at, at.wrapping_add(EXIT_PATH.len()));
+                }
                 for (to, from) in path.iter_mut().zip(EXIT_PATH.as_bytes()) {
                     *to = *from;
                 }
@@ -222,6 +226,15 @@ impl<'a, K: Kernel> Lookup<'a, K> {
         let own = Identity::at(self.kernel, LinuxFd::CWD, b"/proc/self/fd\0");
         let here = Identity::of(self.kernel, directory)?;
         Ok(own.is_ok_and(|own| own.is_same_inode(&here)))
+    }
+}
+
+/// Copies a byte from one place to another, if there are both.
+fn move_byte(path: &mut [u8], from: usize, to: usize) {
+    if let Some(byte) = path.get(from).copied()
+        && let Some(place) = path.get_mut(to)
+    {
+        *place = byte;
     }
 }
 

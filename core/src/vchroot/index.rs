@@ -417,7 +417,7 @@ fn nanoseconds(seconds: i64, nanoseconds: i64) -> i128 {
 }
 
 /// The name of the first `struct linux_dirent64`, and what comes after it.
-fn next_entry(entries: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(super) fn next_entry(entries: &[u8]) -> Option<(&[u8], &[u8])> {
     const LENGTH: core::ops::Range<usize> = 16..18;
     const NAME: usize = 19;
     let length = u16::from_ne_bytes(entries.get(LENGTH)?.try_into().ok()?);

@@ -12,7 +12,7 @@ use crate::process::Process;
 use crate::table::{DirFd, SysResult, UserPath};
 use xnu_abi::linux::{Errno, Statx, flags};
 
-/// A path of the guest's, copied out of its memory, and where it starts from.
+/// A path of the guest's and where it starts from.
 ///
 /// Each method looks the path up once and acts on what it found, or hands that out: nothing is looked up by its name
 /// twice.
@@ -20,7 +20,7 @@ pub struct Target<'a, K: Kernel> {
     kernel: &'a K,
     lookup: Option<Lookup<'a, K>>,
     directory: LinuxFd,
-    path: GuestPath,
+    path: &'a mut GuestPath,
 }
 
 /// What a call does with a name.
@@ -45,18 +45,20 @@ pub struct Resolved<'t, 'a, K: Kernel> {
 }
 
 impl<'a, K: Kernel> Target<'a, K> {
-    /// Copies a path in.
+    /// Copies a path in, to `room`.
     ///
     /// # Errors
     /// `EFAULT`, `ENAMETOOLONG`.
-    pub fn read<L>(process: &'a Process<K, L>, directory: DirFd, path: UserPath) -> SysResult<Target<'a, K>> {
+    pub fn read<L>(
+        process: &'a Process<K, L>,
+        directory: DirFd,
+        path: UserPath,
+        room: &'a mut GuestPath,
+    ) -> SysResult<Target<'a, K>> {
         let kernel = &process.kernel;
-        Ok(Target {
-            kernel,
-            lookup: Lookup::new(kernel, &process.vchroot),
-            directory: directory.to_linux(),
-            path: GuestPath::read(kernel, path)?,
-        })
+        room.read(kernel, path)?;
+        let lookup = Lookup::new(kernel, &process.vchroot);
+        Ok(Target { kernel, lookup, directory: directory.to_linux(), path: room })
     }
 
     /// Opens what the path leads to.
@@ -189,7 +191,7 @@ impl<'a, K: Kernel> Target<'a, K> {
 
     fn resolved(&mut self, directory: Handle<'a, K>, from: usize, flags: u32) -> Resolved<'_, 'a, K> {
         let lookup = self.lookup;
-        Resolved { lookup, directory, path: &mut self.path, from, flags, respells: false }
+        Resolved { lookup, directory, path: self.path, from, flags, respells: false }
     }
 }
 

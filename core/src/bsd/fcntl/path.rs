@@ -34,7 +34,7 @@ pub(super) fn get<K: Kernel, L>(process: &Process<K, L>, file: LinuxFd, buf: Use
 /// `vn_path_package_check`). What is a package is told to the kernel by the superuser; nobody has.
 pub(super) fn package<K: Kernel>(kernel: &K, file: LinuxFd, path: UserAddr) -> SysResult<i32> {
     vnode(kernel, file)?;
-    GuestPath::read(kernel, UserPath(path))?;
+    GuestPath::new().read(kernel, UserPath(path))?;
     if UserPtr::<u8>::new(path).read(kernel)? == b'/' { Ok(-1) } else { Err(Errno::EINVAL) }
 }
 
