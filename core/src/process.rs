@@ -40,7 +40,9 @@ impl<K: Kernel, L: Lkm> Process<K, L> {
             vchroot: Vchroot::new(),
         }
     }
+}
 
+impl<K: Kernel, L> Process<K, L> {
     /// Makes a directory the process's root. Before the process has threads. The descriptor stays the caller's; that of
     /// Linux's own root means no prefix.
     ///

@@ -8,11 +8,10 @@ use crate::linux::{self, LinuxFd};
 use crate::process::Context;
 use crate::table::{DirFd, Fd, SysResult, UserPath};
 use crate::user::UserPtr;
-use crate::vchroot::Resolved;
+use crate::vchroot::{GuestPath, Links, Target};
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::fcntl::AtFlags;
 use xnu_abi::darwin::stat::{FileType, Mode, Stat64};
-use xnu_abi::linux::flags as at;
 use zerocopy::IntoBytes;
 
 /// `man 2 stat`, with 64-bit inode numbers.
@@ -21,7 +20,7 @@ pub fn stat64<K: Kernel, L>(
     path: UserPath,
     buf: UserPtr<Stat64>,
 ) -> SysResult<()> {
-    stat_path(cx, DirFd::CWD, path, buf, 0)
+    stat_path(cx, DirFd::CWD, path, buf, Links::Follow)
 }
 
 /// `man 2 lstat`, with 64-bit inode numbers.
@@ -30,7 +29,7 @@ pub fn lstat64<K: Kernel, L>(
     path: UserPath,
     buf: UserPtr<Stat64>,
 ) -> SysResult<()> {
-    stat_path(cx, DirFd::CWD, path, buf, at::AT_SYMLINK_NOFOLLOW)
+    stat_path(cx, DirFd::CWD, path, buf, Links::Stay)
 }
 
 /// `man 2 fstat`, with 64-bit inode numbers.
@@ -80,17 +79,14 @@ pub fn fstatat64<K: Kernel, L>(
     if flags.contains(AtFlags::AT_FDONLY) {
         return fstat64(cx, Fd(directory.0), buf);
     }
-    if flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW_ANY) {
-        let kernel = cx.kernel();
-        let file = Resolved::new(kernel, directory, path)?.open_without_links(kernel)?;
-        let stat = linux::metadata::fstatx(kernel, file).to_bsd();
-        // Ours alone, and only a name: closing it cannot fail in a way that matters.
-        let _ = linux::descriptor::close(kernel, file);
-        buf.write(kernel, &statx_to_stat64(&stat?))?;
-        return Ok(());
-    }
-    let nofollow = flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW);
-    stat_path(cx, directory, path, buf, if nofollow { at::AT_SYMLINK_NOFOLLOW } else { 0 })
+    let links = if flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW_ANY) {
+        Links::Refuse
+    } else if flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW) {
+        Links::Stay
+    } else {
+        Links::Follow
+    };
+    stat_path(cx, directory, path, buf, links)
 }
 
 fn stat_path<K: Kernel, L>(
@@ -98,11 +94,10 @@ fn stat_path<K: Kernel, L>(
     directory: DirFd,
     path: UserPath,
     buf: UserPtr<Stat64>,
-    flags: u32,
+    links: Links,
 ) -> SysResult<()> {
-    let kernel = cx.kernel();
-    let at = Resolved::new(kernel, directory, path)?;
-    let stat = linux::metadata::statx(kernel, at.directory, at.path(), flags).to_bsd()?;
-    buf.write(kernel, &statx_to_stat64(&stat))?;
+    let mut room = GuestPath::new();
+    let stat = Target::read(cx.process, directory, path, &mut room)?.statx(links).to_bsd()?;
+    buf.write(cx.kernel(), &statx_to_stat64(&stat))?;
     Ok(())
 }

@@ -30,9 +30,15 @@ pub const PIPEFS: i64 = 0x5049_5045;
 
 /// The kind of file system that an open file is on: `f_type` of `man 2 fstatfs`.
 pub fn file_system<K: Kernel>(kernel: &K, file: LinuxFd) -> LinuxResult<i64> {
-    // `struct statfs` of a 64-bit process, of which only the first field is wanted.
+    mount(kernel, file).map(|(kind, _)| kind)
+}
+
+/// The kind of file system that an open file is on, and the flags of its mount: `f_type` and `f_flags` of
+/// `man 2 fstatfs`.
+pub fn mount<K: Kernel>(kernel: &K, file: LinuxFd) -> LinuxResult<(i64, i64)> {
+    // `struct statfs` of a 64-bit process: all fields are words, but for one of two halves.
     let mut answer = [0; 15];
     unit(call!(kernel, Fstatfs, file.arg(), Arg::Out(answer.as_mut_bytes())))?;
-    let [kind, ..] = answer;
-    Ok(kind)
+    let [kind, _, _, _, _, _, _, _, _, _, flags, ..] = answer;
+    Ok((kind, flags))
 }

@@ -53,23 +53,6 @@ pub fn readlinkat_at<K: Kernel>(
     call!(kernel, Readlinkat, directory.arg(), Arg::In(path), Arg::User(buf), Arg::Val(length))
 }
 
-/// `man 2 fstatfs`: the type of the file system that an open file is on, and its mount flags.
-pub fn file_system<K: Kernel>(kernel: &K, file: LinuxFd) -> LinuxResult<(u64, u64)> {
-    let mut answer = Statfs { kind: 0, between: [0; 9], flags: 0, spare: [0; 4] };
-    unit(call!(kernel, Fstatfs, file.arg(), Arg::Out(answer.as_mut_bytes())))?;
-    Ok((answer.kind, answer.flags))
-}
-
-/// `struct statfs` of a 64-bit process.
-#[derive(zerocopy::FromBytes, IntoBytes, zerocopy::Immutable)]
-#[repr(C)]
-struct Statfs {
-    kind: u64,
-    between: [u64; 9],
-    flags: u64,
-    spare: [u64; 4],
-}
-
 /// `man 2 getdents64`: as many whole entries as fit; 0 at the end.
 pub fn getdents64<K: Kernel>(kernel: &K, directory: LinuxFd, buf: &mut [u8]) -> LinuxResult<usize> {
     let length = Arg::Val(buf.len());

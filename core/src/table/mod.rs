@@ -141,6 +141,9 @@ macro_rules! serve {
             cx: &mut $crate::Context<'_, K, L>,
             words: &[u64; 8],
         ) -> $crate::Reply {
+            if $crate::table::names_kept_descriptor!(cx, words, $($type)*) {
+                return $crate::Reply::Error(xnu_abi::darwin::Errno::EBADF);
+            }
             #[allow(unused_mut, unused_variables)]
             let mut words = words.iter();
             let answer: $crate::SysResult<$return> = $handler(
@@ -153,7 +156,20 @@ macro_rules! serve {
     }};
 }
 
-pub(crate) use {calls, grade, serve, twin};
+/// Whether an argument is a descriptor that the guest does not have, though Linux has it open. Compiles to nothing
+/// for calls that take none.
+macro_rules! names_kept_descriptor {
+    ($cx:ident, $words:ident, $($type:ty)*) => {{
+        #[allow(unused_mut, unused_variables)]
+        let mut words = $words.iter();
+        false $(|| {
+            let argument = <$type as $crate::table::Argument>::decode(words.next().copied().unwrap_or(0));
+            $crate::table::Argument::descriptor(&argument).is_some_and(|it| $cx.process.vchroot.keeps(it))
+        })*
+    }};
+}
+
+pub(crate) use {calls, grade, names_kept_descriptor, serve, twin};
 
 /// One more than the largest number that any table may have.
 pub(crate) const INDEX_LENGTH: usize = 600;

@@ -73,8 +73,14 @@ impl<'a> Folded<'a> {
     fn fill(&mut self) {
         // The letter that ended the last run begins this one.
         let (at, length) = (self.at.min(self.length), self.length);
-        self.ready.copy_within(at..length, 0);
         (self.at, self.length) = (0, length.wrapping_sub(at));
+        for to in 0..self.length {
+            if let Some(character) = self.ready.get(at.wrapping_add(to)).copied()
+                && let Some(place) = self.ready.get_mut(to)
+            {
+                *place = character;
+            }
+        }
         while self.run() == self.length && self.length < MARKS_MAX {
             if !self.read() {
                 break;

@@ -14,30 +14,41 @@ const PAGE: u64 = 4096;
 /// Most paths are shorter than this, so one copy gets them.
 const PIECE: usize = 256;
 
-/// A path as the guest wrote it, copied out of its memory once.
-#[derive(Clone)]
+/// A path as the guest wrote it, copied out of its memory once. Filled where it stands: it is too large to be moved.
 pub struct GuestPath {
     bytes: [u8; CAPACITY],
     length: usize,
 }
 
+impl Default for GuestPath {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl GuestPath {
+    /// Room for a path.
+    #[inline(always)]
+    pub const fn new() -> GuestPath {
+        GuestPath { bytes: [0; CAPACITY], length: 0 }
+    }
+
     /// Copies a path in: `EFAULT` where it is not readable up to its terminator, `ENAMETOOLONG` where it has none
     /// within `PATH_MAX` bytes (`bsd/vfs/vfs_lookup.c`, `namei`).
-    pub fn read<K: Kernel>(kernel: &K, path: UserPath) -> SysResult<GuestPath> {
-        let mut copied = GuestPath { bytes: [0; CAPACITY], length: 0 };
-        while copied.length < CAPACITY {
-            let at = path.0.checked_add(copied.length as u64)?;
+    pub fn read<K: Kernel>(&mut self, kernel: &K, path: UserPath) -> SysResult<()> {
+        self.length = 0;
+        while self.length < CAPACITY {
+            let at = path.0.checked_add(self.length as u64)?;
             let to_page_end = PAGE.wrapping_sub(at.get() % PAGE) as usize;
-            let (_, free) = copied.bytes.split_at_mut(copied.length);
+            let free = self.bytes.get_mut(self.length..).unwrap_or_default();
             let piece = free.len().min(to_page_end).min(PIECE);
             let Some(piece) = free.get_mut(..piece) else { break };
             kernel.copy_in(at, piece)?;
             if let Some(end) = piece.iter().position(|byte| *byte == 0) {
-                copied.length = copied.length.wrapping_add(end);
-                return Ok(copied);
+                self.length = self.length.wrapping_add(end);
+                return Ok(());
             }
-            copied.length = copied.length.wrapping_add(piece.len());
+            self.length = self.length.wrapping_add(piece.len());
         }
         Err(Errno::ENAMETOOLONG)
     }
@@ -63,6 +74,16 @@ impl GuestPath {
     /// The bytes with their terminator.
     pub(super) fn with_nul_mut(&mut self) -> &mut [u8] {
         self.bytes.get_mut(..=self.length).unwrap_or_default()
+    }
+
+    /// Runs something on the path up to `end`, behind which there is a terminator meanwhile.
+    pub(super) fn cut_at<T>(&mut self, end: usize, run: impl FnOnce(&[u8]) -> T) -> T {
+        let cut = self.bytes.get_mut(end).map(|byte| core::mem::replace(byte, 0));
+        let result = run(self.bytes.get(..=end).unwrap_or(b"\0"));
+        if let (Some(cut), Some(byte)) = (cut, self.bytes.get_mut(end)) {
+            *byte = cut;
+        }
+        result
     }
 
     /// Replaces the path by a name, and slashes behind it if there were any.

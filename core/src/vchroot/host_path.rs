@@ -6,43 +6,15 @@
 use super::prefix::{Identity, Lookup};
 use super::scratch::{PATH_PAGE, Scratch};
 use crate::kernel::Kernel;
+use crate::linux::name::PROC_PATH;
 use crate::linux::{self, LinuxFd, LinuxResult};
 use core::sync::atomic::Ordering;
 use xnu_abi::linux::Errno;
 use xnu_abi::vchroot::EXIT_PATH;
 
-/// The link in `/proc` whose target is the path of an open file.
-pub(crate) struct FileLink([u8; FileLink::LENGTH]);
-
-impl FileLink {
-    const DIRECTORY: &'static [u8] = b"/proc/self/fd/";
-    const DIGITS: usize = 10;
-    const LENGTH: usize = FileLink::DIRECTORY.len() + FileLink::DIGITS + 1;
-
-    /// Of a descriptor, or of the working directory.
-    pub(crate) fn new(file: LinuxFd) -> FileLink {
-        let mut link = [0; FileLink::LENGTH];
-        let start: &[u8] = if file == LinuxFd::CWD { b"/proc/self/cwd" } else { FileLink::DIRECTORY };
-        for (to, from) in link.iter_mut().zip(start) {
-            *to = *from;
-        }
-        if let Some(digits) = link.get_mut(FileLink::DIRECTORY.len()..)
-            && file.0 >= 0
-        {
-            let mut rest = file.0;
-            let length = rest.checked_ilog10().unwrap_or(0) as usize;
-            for digit in digits.iter_mut().take(length.wrapping_add(1)).rev() {
-                *digit = b'0'.wrapping_add((rest % 10) as u8);
-                rest /= 10;
-            }
-        }
-        FileLink(link)
-    }
-
-    /// With a NUL at its end.
-    pub(crate) fn path(&self) -> &[u8] {
-        &self.0
-    }
+/// The link in `/proc` whose target is the path of an open file, or of the working directory. Ends with a NUL.
+pub(crate) fn link(file: LinuxFd) -> [u8; PROC_PATH] {
+    if file == LinuxFd::CWD { *b"/proc/self/cwd\0\0\0\0\0\0\0\0\0\0\0" } else { linux::name::proc_path(file) }
 }
 
 /// Reads the path of an open file: its length, or that of `out` where it may have been cut off.
@@ -53,8 +25,7 @@ pub(crate) fn read<K: Kernel>(kernel: &K, file: LinuxFd, out: &mut [u8]) -> Linu
     if file.0 < 0 && file != LinuxFd::CWD {
         return Err(Errno::EBADF);
     }
-    let link = FileLink::new(file);
-    let length = match linux::name::readlinkat_own(kernel, LinuxFd::CWD, link.path(), out) {
+    let length = match linux::name::readlinkat_own(kernel, LinuxFd::CWD, &link(file), out) {
         // No such link: no such descriptor, or no /proc.
         Err(Errno::ENOENT) => return Err(Identity::of(kernel, file).err().unwrap_or(Errno::ENOENT)),
         other => other?,
@@ -99,7 +70,7 @@ impl<'a, K: Kernel> Lookup<'a, K> {
         // Twice, since the prefix may be renamed between the reading of the two paths.
         for _ in 0..2 {
             let scratch = Scratch::new(self.kernel)?;
-            let length = scratch.read_link(PATH_PAGE, LinuxFd::CWD, FileLink::new(directory).path())?;
+            let length = scratch.read_link(PATH_PAGE, LinuxFd::CWD, &link(directory))?;
             let page = |at: usize, to: &mut [u8]| scratch.read(PATH_PAGE, at, to);
             if self.length_by_comparison(&scratch, length, page)?.is_some() {
                 return Ok(true);
@@ -117,7 +88,7 @@ impl<'a, K: Kernel> Lookup<'a, K> {
         let scratch = Scratch::new(self.kernel)?;
         self.length_by_comparison(&scratch, length, |at, to| {
             let from = path.get(at..).and_then(|rest| rest.get(..to.len())).ok_or(Errno::ENAMETOOLONG)?;
-            to.copy_from_slice(from);
+            to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
             Ok(())
         })
     }
@@ -148,8 +119,7 @@ impl<'a, K: Kernel> Lookup<'a, K> {
         read: impl Fn(usize, &mut [u8]) -> LinuxResult<()>,
     ) -> LinuxResult<Option<usize>> {
         const ROOT_PAGE: usize = 0;
-        let root = FileLink::new(self.root);
-        let prefix = scratch.read_link(ROOT_PAGE, LinuxFd::CWD, root.path())?;
+        let prefix = scratch.read_link(ROOT_PAGE, LinuxFd::CWD, &link(self.root))?;
         self.state.path_length.store(prefix as u32, Ordering::Relaxed);
         if length < prefix {
             return Ok(None);
@@ -183,8 +153,10 @@ impl<'a, K: Kernel> Lookup<'a, K> {
         match self.prefix_length(path, length)? {
             Some(prefix) if prefix == length => put(path, b"/"),
             Some(prefix) => {
-                path.copy_within(prefix..length, 0);
                 let length = length.wrapping_sub(prefix);
+                for at in 0..length {
+                    move_byte(path, prefix.wrapping_add(at), at);
+                }
                 *path.get_mut(length).ok_or(Errno::ENAMETOOLONG)? = 0;
                 Ok(length)
             }
@@ -196,7 +168,9 @@ impl<'a, K: Kernel> Lookup<'a, K> {
                 if longer >= path.len() {
                     return Err(Errno::ENAMETOOLONG);
                 }
-                path.copy_within(..length, EXIT_PATH.len());
+                for at in (0..length).rev() {
+                    move_byte(path, at, at.wrapping_add(EXIT_PATH.len()));
+                }
                 for (to, from) in path.iter_mut().zip(EXIT_PATH.as_bytes()) {
                     *to = *from;
                 }
@@ -225,7 +199,7 @@ impl<'a, K: Kernel> Lookup<'a, K> {
 
     fn path_of_long(&self, file: LinuxFd, out: &mut [u8]) -> LinuxResult<usize> {
         let scratch = Scratch::new(self.kernel)?;
-        let length = scratch.read_link(PATH_PAGE, LinuxFd::CWD, FileLink::new(file).path())?;
+        let length = scratch.read_link(PATH_PAGE, LinuxFd::CWD, &link(file))?;
         let page = |at: usize, to: &mut [u8]| scratch.read(PATH_PAGE, at, to);
         let mut end = [0; DELETED.len()];
         if length >= DELETED.len() {
@@ -252,6 +226,15 @@ impl<'a, K: Kernel> Lookup<'a, K> {
         let own = Identity::at(self.kernel, LinuxFd::CWD, b"/proc/self/fd\0");
         let here = Identity::of(self.kernel, directory)?;
         Ok(own.is_ok_and(|own| own.is_same_inode(&here)))
+    }
+}
+
+/// Copies a byte from one place to another, if there are both.
+fn move_byte(path: &mut [u8], from: usize, to: usize) {
+    if let Some(byte) = path.get(from).copied()
+        && let Some(place) = path.get_mut(to)
+    {
+        *place = byte;
     }
 }
 

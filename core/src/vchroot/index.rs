@@ -302,7 +302,7 @@ fn stamp(instance: u32, stat: &Statx) -> u64 {
 
 /// File systems of this machine whose directories' times change with what is in them: ext, xfs, btrfs, tmpfs, ramfs,
 /// f2fs, overlayfs, zfs, bcachefs, squashfs, erofs (`include/uapi/linux/magic.h`).
-const TELLS_TIME: [u64; 11] = [
+const TELLS_TIME: [i64; 11] = [
     0xef53,
     0x5846_5342,
     0x9123_683e,
@@ -397,7 +397,7 @@ impl<K: Kernel> Lookup<'_, K> {
         if stamp(instance, &after) != known_as {
             return None;
         }
-        let (kind, _) = linux::path::file_system(self.kernel, directory).ok()?;
+        let kind = linux::metadata::file_system(self.kernel, directory).ok()?;
         if !TELLS_TIME.contains(&kind) {
             return None;
         }
@@ -417,7 +417,7 @@ fn nanoseconds(seconds: i64, nanoseconds: i64) -> i128 {
 }
 
 /// The name of the first `struct linux_dirent64`, and what comes after it.
-fn next_entry(entries: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(super) fn next_entry(entries: &[u8]) -> Option<(&[u8], &[u8])> {
     const LENGTH: core::ops::Range<usize> = 16..18;
     const NAME: usize = 19;
     let length = u16::from_ne_bytes(entries.get(LENGTH)?.try_into().ok()?);

@@ -23,15 +23,13 @@ mod roads;
 mod scratch;
 mod source;
 mod unicode;
-mod unprefixed;
 mod walk;
 
 pub use expand::{expand, fdpath, unexpand};
 pub use guest_path::GuestPath;
 pub use prefix::{Lookup, Options, Vchroot};
-pub use resolve::{Target, Use};
+pub use resolve::{Resolved, Target, Use};
 pub use roads::Opening;
-pub use unprefixed::Resolved;
 pub use walk::Links;
 
 use crate::linux::LinuxFd;

@@ -14,15 +14,35 @@ pub struct Options {
     /// it is spelled is found first.
     pub case_insensitive: bool,
     /// `/Volumes/SystemRoot` leads out to Linux's root. Without it the prefix is sealed: no path leads out.
+    ///
+    /// Paths by way of links are quickest where that is really a link to itself: then Linux tells the exit from what is
+    /// missing.
     pub root_exit: bool,
+}
+
+/// What is really there where the exit is: how an `openat2` that comes by there ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Covered {
+    /// There is no exit.
+    Sealed,
+    /// Nothing: with `ENOENT`.
+    Nothing,
+    /// A link to itself: with `ELOOP`.
+    Marker,
+    /// An empty directory: with `ENOENT`, or there.
+    Empty,
+    /// Anything else: somewhere below.
+    Full,
 }
 
 const CASE_INSENSITIVE: u32 = 1;
 const ROOT_EXIT: u32 = 2;
-/// Something is really there where the exit is.
-const EXIT_COVERS: u32 = 4;
+/// What is really there where the exit is.
+const MARKED: u32 = 4;
+const EMPTY: u32 = 8;
+const FULL: u32 = 16;
 /// This kernel, or a filter, refuses `openat2`.
-const NO_OPENAT2: u32 = 8;
+const NO_OPENAT2: u32 = 32;
 
 static INSTANCES: AtomicU32 = AtomicU32::new(0);
 
@@ -39,6 +59,8 @@ pub struct Vchroot {
     rules: AtomicU32,
     root: KeptIdentity,
     host: KeptIdentity,
+    /// The directory that the exit covers.
+    covered: KeptIdentity,
     /// Tells this prefix from others of the same program.
     instance: AtomicU32,
     /// Bytes of the path that led to the prefix when it was last looked at.
@@ -53,6 +75,7 @@ impl Vchroot {
             rules: AtomicU32::new(0),
             root: KeptIdentity::new(),
             host: KeptIdentity::new(),
+            covered: KeptIdentity::new(),
             instance: AtomicU32::new(0),
             path_length: AtomicU32::new(0),
         }
@@ -106,6 +129,9 @@ impl Vchroot {
             )?;
             let kept = LinuxFd(number);
             let rules = find_rules(kernel, kept, options);
+            if let Ok(covered) = Identity::at(kernel, kept, COVERED) {
+                self.covered.set(covered);
+            }
             self.rules.store(rules, Ordering::Relaxed);
             self.instance.store(INSTANCES.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
             self.path_length.store(0, Ordering::Relaxed);
@@ -150,14 +176,39 @@ fn find_rules<K: Kernel>(kernel: &K, root: LinuxFd, options: Options) -> u32 {
         rules |= NO_OPENAT2;
     }
     if options.root_exit {
-        rules |= ROOT_EXIT;
-        let nofollow = flags::AT_SYMLINK_NOFOLLOW;
-        if linux::path::statx_some(kernel, root, b"Volumes/SystemRoot\0", nofollow, flags::STATX_TYPE).is_ok()
-        {
-            rules |= EXIT_COVERS;
-        }
+        rules |= ROOT_EXIT | covered(kernel, root);
     }
     rules
+}
+
+/// Where the exit is, from the prefix.
+const COVERED: &[u8] = b"Volumes/SystemRoot\0";
+
+/// Looks at what is really there where the exit is.
+fn covered<K: Kernel>(kernel: &K, root: LinuxFd) -> u32 {
+    const ITSELF: &[u8] = b"SystemRoot";
+    let mut target = [0; ITSELF.len() + 1];
+    match linux::name::readlinkat_own(kernel, root, COVERED, &mut target) {
+        Ok(length) if target.get(..length) == Some(ITSELF) => return MARKED,
+        Ok(_) => return FULL,
+        Err(Errno::ENOENT | Errno::ENOTDIR) => return 0,
+        Err(_) => {}
+    }
+    let flags = flags::O_DIRECTORY | flags::O_NOFOLLOW | flags::O_CLOEXEC;
+    let Ok(directory) = linux::descriptor::openat(kernel, root, COVERED, flags, 0) else { return FULL };
+    let directory = Handle::owned(kernel, directory);
+    let mut entries = [0; 512];
+    let (mut count, mut ended) = (0u32, false);
+    if let Ok(length) = linux::path::getdents64(kernel, directory.file(), &mut entries) {
+        let mut rest = entries.get(..length).unwrap_or_default();
+        while let Some((_, after)) = super::index::next_entry(rest) {
+            rest = after;
+            count = count.wrapping_add(1);
+        }
+        ended = linux::path::getdents64(kernel, directory.file(), &mut entries) == Ok(0);
+    }
+    // Itself and its parent.
+    if ended && count <= 2 { EMPTY } else { FULL }
 }
 
 /// Whether the kernel or a filter refuses the call itself, and not what it was asked for.
@@ -288,9 +339,15 @@ impl<'a, K: Kernel> Lookup<'a, K> {
         self.state.has(ROOT_EXIT)
     }
 
-    /// Whether the prefix really holds something where the exit is, which a path must not find.
-    pub(crate) fn exit_covers(&self) -> bool {
-        self.state.has(EXIT_COVERS)
+    /// What the exit covers, which a path must not find.
+    pub(crate) fn covered(&self) -> Covered {
+        match self.state.rules.load(Ordering::Relaxed) {
+            rules if rules & ROOT_EXIT == 0 => Covered::Sealed,
+            rules if rules & MARKED != 0 => Covered::Marker,
+            rules if rules & EMPTY != 0 => Covered::Empty,
+            rules if rules & FULL != 0 => Covered::Full,
+            _ => Covered::Nothing,
+        }
     }
 
     pub(crate) fn may_use_openat2(&self) -> bool {
@@ -310,6 +367,11 @@ impl<'a, K: Kernel> Lookup<'a, K> {
     /// The prefix's own identity.
     pub(crate) fn root_identity(&self) -> Identity {
         self.state.root.get()
+    }
+
+    /// That of the directory that the exit covers.
+    pub(crate) fn covered_identity(&self) -> Identity {
+        self.state.covered.get()
     }
 
     /// That of Linux's root.

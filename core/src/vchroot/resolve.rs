@@ -7,13 +7,12 @@ use super::roads::Opening;
 use super::source::Name;
 use super::walk::{Last, Links, Walk};
 use crate::kernel::Kernel;
-use crate::linux::descriptor::OpenHow;
 use crate::linux::{self, LinuxFd, LinuxResult};
 use crate::process::Process;
 use crate::table::{DirFd, SysResult, UserPath};
 use xnu_abi::linux::{Errno, Statx, flags};
 
-/// A path of the guest's, copied out of its memory, and where it starts from.
+/// A path of the guest's and where it starts from.
 ///
 /// Each method looks the path up once and acts on what it found, or hands that out: nothing is looked up by its name
 /// twice.
@@ -21,7 +20,7 @@ pub struct Target<'a, K: Kernel> {
     kernel: &'a K,
     lookup: Option<Lookup<'a, K>>,
     directory: LinuxFd,
-    path: GuestPath,
+    path: &'a mut GuestPath,
 }
 
 /// What a call does with a name.
@@ -46,18 +45,20 @@ pub struct Resolved<'t, 'a, K: Kernel> {
 }
 
 impl<'a, K: Kernel> Target<'a, K> {
-    /// Copies a path in.
+    /// Copies a path in, to `room`.
     ///
     /// # Errors
     /// `EFAULT`, `ENAMETOOLONG`.
-    pub fn read<L>(process: &'a Process<K, L>, directory: DirFd, path: UserPath) -> SysResult<Target<'a, K>> {
+    pub fn read<L>(
+        process: &'a Process<K, L>,
+        directory: DirFd,
+        path: UserPath,
+        room: &'a mut GuestPath,
+    ) -> SysResult<Target<'a, K>> {
         let kernel = &process.kernel;
-        Ok(Target {
-            kernel,
-            lookup: Lookup::new(kernel, &process.vchroot),
-            directory: directory.to_linux(),
-            path: GuestPath::read(kernel, path)?,
-        })
+        room.read(kernel, path)?;
+        let lookup = Lookup::new(kernel, &process.vchroot);
+        Ok(Target { kernel, lookup, directory: directory.to_linux(), path: room })
     }
 
     /// Opens what the path leads to.
@@ -74,18 +75,11 @@ impl<'a, K: Kernel> Target<'a, K> {
     fn open_unprefixed(&self, opening: &Opening) -> LinuxResult<LinuxFd> {
         let Opening { flags, mode, refuses_links, stays_beneath } = *opening;
         let path = self.path.with_nul_from(0);
-        let mut resolve = 0;
-        if refuses_links {
-            resolve |= flags::RESOLVE_NO_SYMLINKS;
-        }
-        if stays_beneath {
-            resolve |= flags::RESOLVE_BENEATH;
-        }
-        if resolve == 0 {
+        if !refuses_links && !stays_beneath {
             return linux::descriptor::openat(self.kernel, self.directory, path, flags, mode);
         }
-        let how: OpenHow = opening.how(resolve);
-        linux::descriptor::openat2(self.kernel, self.directory, path, &how)
+        let beneath = if stays_beneath { flags::RESOLVE_BENEATH } else { 0 };
+        linux::descriptor::openat2(self.kernel, self.directory, path, &opening.how(beneath))
     }
 
     /// What is known of the object that the path leads to.
@@ -93,31 +87,29 @@ impl<'a, K: Kernel> Target<'a, K> {
     /// # Errors
     /// Linux's.
     pub fn statx(&mut self, links: Links) -> LinuxResult<Statx> {
-        if let Some(found) = self.statx_one_name(links) {
-            return found;
-        }
         let kernel = self.kernel;
+        if links == Links::Follow
+            && let Some((directory, from)) = self.one_name()
+        {
+            let name = self.path.with_nul_from(from);
+            let found = linux::metadata::statx(kernel, directory, name, flags::AT_SYMLINK_NOFOLLOW);
+            if !found.is_ok_and(|stat| is_link(&stat)) {
+                return found;
+            }
+        }
         let object = self.object(links)?;
         linux::metadata::statx(kernel, object.directory(), object.path(), object.flags())
     }
 
-    /// One name in a known directory cannot lead elsewhere, unless it is a link.
-    fn statx_one_name(&self, links: Links) -> Option<LinuxResult<Statx>> {
+    /// Where a path of one name begins and is looked up, if nothing but a link can lead elsewhere from there.
+    fn one_name(&self) -> Option<(LinuxFd, usize)> {
         let lookup = self.lookup?;
         let path = self.path.bytes();
         let (directory, from) = if path.starts_with(b"/") { (lookup.root, 1) } else { (self.directory, 0) };
         let name = path.get(from..)?;
         let is_name = !name.is_empty() && !name.contains(&b'/') && name != b"." && name != b"..";
-        if !is_name || lookup.mentions_exit(name) {
-            return None;
-        }
-        let nofollow = flags::AT_SYMLINK_NOFOLLOW;
-        let found = linux::metadata::statx(self.kernel, directory, self.path.with_nul_from(from), nofollow);
-        match found {
-            Ok(stat) if links == Links::Follow && is_link(&stat) => None,
-            Err(Errno::ENOENT) if lookup.is_case_insensitive() => None,
-            other => Some(other),
-        }
+        let is_exact = !lookup.is_case_insensitive() && !lookup.mentions_exit(name);
+        (is_name && is_exact).then_some((directory, from))
     }
 
     /// Resolves the path to an object for a call that takes a directory, a name and `AT_…` flags: with
@@ -126,77 +118,80 @@ impl<'a, K: Kernel> Target<'a, K> {
     /// # Errors
     /// Linux's. What is missing may be found to be so by the call itself.
     pub fn object(&mut self, links: Links) -> LinuxResult<Resolved<'_, 'a, K>> {
-        let (handle, flags) = match self.lookup {
-            None if links != Links::Refuse => {
-                let stays = if links == Links::Follow { 0 } else { flags::AT_SYMLINK_NOFOLLOW };
-                (Handle::borrowed(self.kernel, self.directory), stays)
-            }
-            _ => {
-                let found = self.open(&Opening::path(links))?;
-                self.path.replace(b"", false);
-                (Handle::owned(self.kernel, found), flags::AT_EMPTY_PATH)
-            }
+        let follows = if links == Links::Follow { 0 } else { flags::AT_SYMLINK_NOFOLLOW };
+        let in_place = match self.lookup {
+            None if links != Links::Refuse => Some((self.directory, 0)),
+            Some(_) if links != Links::Follow => self.one_name(),
+            _ => None,
         };
-        let lookup = self.lookup;
-        Ok(Resolved { lookup, directory: handle, path: &mut self.path, from: 0, flags, respells: false })
+        if let Some((directory, from)) = in_place {
+            let directory = Handle::borrowed(self.kernel, directory);
+            return Ok(self.resolved(directory, from, follows));
+        }
+        let found = self.open(&Opening::path(links))?;
+        let object = Handle::owned(self.kernel, found);
+        let end = self.path.bytes().len();
+        Ok(self.resolved(object, end, flags::AT_EMPTY_PATH))
     }
 
     /// Resolves the path to a directory and a name in it, for a call that makes, removes or changes that name.
     ///
     /// # Errors
-    /// Linux's.
-    pub fn name(&mut self, usage: Use) -> LinuxResult<Resolved<'_, 'a, K>> {
-        let (kernel, directory) = (self.kernel, self.directory);
+    /// Linux's; `ELOOP` for a link on the way where those are refused. The last component is not followed.
+    pub fn name(&mut self, usage: Use, refuses_links: bool) -> LinuxResult<Resolved<'_, 'a, K>> {
+        let (kernel, start) = (self.kernel, self.directory);
+        let last = self.path.last_component();
         let Some(lookup) = self.lookup else {
-            let directory = Handle::borrowed(kernel, directory);
-            return Ok(Resolved {
-                lookup: None,
-                directory,
-                path: &mut self.path,
-                from: 0,
-                flags: 0,
-                respells: false,
-            });
+            let directory = match last {
+                Some(from) if refuses_links && from > 0 => {
+                    let directory = self.open_parent_unprefixed(from)?;
+                    return Ok(self.resolved(directory, from, 0));
+                }
+                _ => Handle::borrowed(kernel, start),
+            };
+            return Ok(self.resolved(directory, 0, 0));
         };
-        let Some(mut from) = self.path.last_component() else {
-            if self.path.bytes().is_empty() {
-                return Err(Errno::ENOENT);
-            }
-            // Nothing but slashes: no call makes, removes or renames a root, and which does not matter.
-            return Ok(self.whole(Handle::borrowed(kernel, directory)));
+        let Some(from) = last else {
+            // Nothing, or nothing but slashes: no call makes, removes or renames a root, and which does not matter.
+            let directory = Handle::borrowed(kernel, start);
+            return Ok(self.resolved(directory, 0, 0));
         };
         let leaf = self.path.bytes().get(from..).unwrap_or_default();
-        let parent = if lookup.mentions_exit(leaf) {
+        let mut resolved = if lookup.mentions_exit(leaf) {
             let path = self.path.bytes();
-            let end = Walk::new(lookup, directory, path, false).run(path, Last::Name)?;
-            from = 0;
+            let end = Walk::new(lookup, start, path, refuses_links).run(path, Last::Name)?;
             // The exit is a root, too.
             let (name, slash) = match &end.name {
                 Some(name) => (name.bytes(), end.must_be_directory),
                 None => (&b"/"[..], false),
             };
             self.path.replace(name, slash);
-            end.directory
+            self.resolved(end.directory, 0, 0)
         } else {
-            lookup.open_parent(directory, self.path.with_nul_mut(), from, false)?
+            let parent = lookup.open_parent(start, self.path.with_nul_mut(), from, refuses_links)?;
+            self.resolved(parent, from, 0)
         };
-        let mut resolved = Resolved {
-            lookup: Some(lookup),
-            directory: parent,
-            path: &mut self.path,
-            from,
-            flags: 0,
-            respells: usage == Use::Existing && lookup.is_case_insensitive(),
-        };
-        if usage == Use::New && lookup.is_case_insensitive() {
-            resolved.respell()?;
+        if lookup.is_case_insensitive() {
+            match usage {
+                Use::Existing => resolved.respells = true,
+                Use::New => drop(resolved.respell()?),
+            }
         }
         Ok(resolved)
     }
 
-    fn whole(&mut self, directory: Handle<'a, K>) -> Resolved<'_, 'a, K> {
+    /// Opens the directory of the component that begins at `leaf`, with no link on the way.
+    fn open_parent_unprefixed(&mut self, leaf: usize) -> LinuxResult<Handle<'a, K>> {
+        let (kernel, start) = (self.kernel, self.directory);
+        let flags = flags::O_PATH | flags::O_DIRECTORY | flags::O_CLOEXEC;
+        let how = Opening { flags, mode: 0, refuses_links: true, stays_beneath: false }.how(0);
+        let opened = self.path.cut_at(leaf, |parent| linux::descriptor::openat2(kernel, start, parent, &how));
+        Ok(Handle::owned(kernel, opened?))
+    }
+
+    fn resolved(&mut self, directory: Handle<'a, K>, from: usize, flags: u32) -> Resolved<'_, 'a, K> {
         let lookup = self.lookup;
-        Resolved { lookup, directory, path: &mut self.path, from: 0, flags: 0, respells: false }
+        Resolved { lookup, directory, path: self.path, from, flags, respells: false }
     }
 }
 
@@ -218,6 +213,11 @@ impl<K: Kernel> Resolved<'_, '_, K> {
     /// `AT_…` flags without which a call would act on something else.
     pub fn flags(&self) -> u32 {
         self.flags
+    }
+
+    /// Whether this is an open object, without a name.
+    pub fn is_open(&self) -> bool {
+        self.flags & flags::AT_EMPTY_PATH != 0
     }
 
     /// Runs a call on a name: once more, in another spelling, where the prefix allows that and the name is missing.

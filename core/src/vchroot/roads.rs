@@ -2,8 +2,8 @@
 
 use super::fold;
 use super::handle::Handle;
-use super::host_path::FileLink;
-use super::prefix::{Identity, Lookup};
+use super::host_path;
+use super::prefix::{Covered, Identity, Lookup};
 use super::source::{NAME_MAX, Name};
 use super::walk::{Last, Links, Walk};
 use crate::kernel::Kernel;
@@ -33,7 +33,7 @@ pub struct Opening {
 
 impl Opening {
     /// Names an object and no more. The guest's programs do not inherit it.
-    pub(crate) fn path(links: Links) -> Opening {
+    pub fn path(links: Links) -> Opening {
         let nofollow = if links == Links::Follow { 0 } else { flags::O_NOFOLLOW };
         Opening {
             flags: flags::O_PATH | flags::O_CLOEXEC | nofollow,
@@ -104,21 +104,24 @@ impl<'a, K: Kernel> Lookup<'a, K> {
         }
         match opening.has(flags::O_CREAT) {
             true if self.is_case_insensitive() => self.create_folded(directory, path, opening),
-            true if self.has_exit() => self.create_beside_exit(directory, path, opening),
+            true if !matches!(self.covered(), Covered::Sealed | Covered::Marker) => {
+                self.create_beside_exit(directory, path, opening)
+            }
             _ => self.open_existing(directory, path, opening),
         }
     }
 
     /// The road of one call. Makes a file only where names are not folded and no link leads to an exit.
     fn open_existing(&self, directory: LinuxFd, path: &mut [u8], opening: &Opening) -> LinuxResult<LinuxFd> {
-        // What is really there where the exit is must not be found by way of a link.
-        let covered = self.has_exit() && self.exit_covers() && !opening.refuses_links;
-        let first = Opening { refuses_links: opening.refuses_links || covered, ..*opening };
-        match self.openat2(directory, path, &first) {
-            Err(Errno::ELOOP) if covered => self.walk_open(directory, path, opening),
-            Err(Errno::ENOENT) if self.is_case_insensitive() => self.open_folded(directory, path, opening),
-            Err(Errno::ENOENT) if self.has_exit() && !first.refuses_links => {
-                // Without a link on the way it is as missing as it looks.
+        // Without links on the way, a path that does not name the exit does not come by there.
+        let covered = if opening.refuses_links { Covered::Sealed } else { self.covered() };
+        let first = Opening { refuses_links: opening.refuses_links || covered == Covered::Full, ..*opening };
+        match (self.openat2(directory, path, &first), covered) {
+            (Err(Errno::ELOOP), Covered::Full | Covered::Marker) => self.walk_open(directory, path, opening),
+            (Err(Errno::ENOENT), _) if self.is_case_insensitive() => {
+                self.open_folded(directory, path, opening)
+            }
+            (Err(Errno::ENOENT), Covered::Nothing | Covered::Empty) => {
                 match self.openat2(directory, path, &Opening::path(Links::Refuse)) {
                     Err(Errno::ENOENT) => return Err(Errno::ENOENT),
                     Ok(found) => drop(Handle::owned(self.kernel, found)),
@@ -126,8 +129,24 @@ impl<'a, K: Kernel> Lookup<'a, K> {
                 }
                 self.walk_open(directory, path, opening)
             }
-            other => self.or_walk(other, directory, path, opening),
+            (Ok(found), Covered::Empty) if !opening.writes() => {
+                if self.is_covered(found)? {
+                    drop(Handle::owned(self.kernel, found));
+                    return self.walk_open(directory, path, opening);
+                }
+                Ok(found)
+            }
+            (other, _) => self.or_walk(other, directory, path, opening),
         }
+    }
+
+    /// Whether this is the empty directory that the exit covers.
+    fn is_covered(&self, found: LinuxFd) -> LinuxResult<bool> {
+        let answer = Identity::of(self.kernel, found).map(|identity| identity == self.covered_identity());
+        if answer.is_err() {
+            drop(Handle::owned(self.kernel, found));
+        }
+        answer
     }
 
     /// Walks where `openat2` cannot say what the answer is.
@@ -312,8 +331,8 @@ impl<'a, K: Kernel> Lookup<'a, K> {
         match linux::descriptor::openat(kernel, found.file(), b".\0", wanted, opening.mode) {
             // The name "." needs the right to search, which the path did not need.
             Err(Errno::EACCES) => {
-                let link = FileLink::new(found.file());
-                linux::descriptor::openat(kernel, LinuxFd::CWD, link.path(), wanted, opening.mode)
+                let link = host_path::link(found.file());
+                linux::descriptor::openat(kernel, LinuxFd::CWD, &link, wanted, opening.mode)
             }
             other => other,
         }

@@ -371,11 +371,11 @@ impl<'a, K: Kernel> Walk<'a, K> {
         } else {
             Handle::borrowed(kernel, directory)
         };
-        let (kind, mount) = linux::path::file_system(kernel, opened.file())?;
+        let (kind, mount) = linux::metadata::mount(kernel, opened.file())?;
         if mount & ST_NOSYMFOLLOW != 0 {
             return Err(Errno::ELOOP);
         }
-        Ok(kind == u64::from(flags::PROC_SUPER_MAGIC))
+        Ok(kind == i64::from(flags::PROC_SUPER_MAGIC))
     }
 
     /// Lets Linux follow a link of `/proc` to a directory.
@@ -418,7 +418,7 @@ impl<'a, K: Kernel> Walk<'a, K> {
 }
 
 /// Of the mount flags: links are not followed here.
-const ST_NOSYMFOLLOW: u64 = 0x2000;
+const ST_NOSYMFOLLOW: i64 = 0x2000;
 
 /// What came of the last component.
 enum Ending {

@@ -11,7 +11,7 @@ use xnu_abi::vchroot::{PATH_BYTES, VCHROOT_FOLLOW, VchrootExpandArgs, VchrootUne
 use xnu_core::linux::LinuxFd;
 use xnu_core::linux::descriptor::OpenHow;
 use xnu_core::table::{DirFd, UserPath};
-use xnu_core::vchroot::{Links, Opening, Target, Use};
+use xnu_core::vchroot::{GuestPath, Links, Opening, Target, Use};
 use xnu_core::{Arg, Kernel, Process, UserAddr};
 
 /// Linux's working directory.
@@ -153,11 +153,11 @@ pub struct Prefixed<'a, K, L> {
 }
 
 impl<'a, K: Kernel, L: xnu_core::Lkm> Prefixed<'a, K, L> {
-    fn target(&self, start: i32, path: &[u8]) -> Target<'a, K> {
+    fn target<'t>(&'t self, start: i32, path: &[u8], room: &'t mut GuestPath) -> Target<'t, K> {
         let text = [path, b"\0"].concat();
         self.process.kernel.copy_out(self.memory, &text).expect("the memory for a path");
         let start = if start == AT_FDCWD { DirFd::CWD } else { DirFd(start) };
-        Target::read(self.process, start, UserPath(self.memory)).expect("a path that is short enough")
+        Target::read(self.process, start, UserPath(self.memory), room).expect("a path that is short enough")
     }
 
     fn expand(&self, start: i32, path: &[u8], follow: bool) -> Result<Vec<u8>, Errno> {
@@ -187,10 +187,11 @@ impl<'a, K: Kernel, L: xnu_core::Lkm> Prefixed<'a, K, L> {
         Ok(seen)
     }
 
-    fn try_make(&mut self, case: &Case) -> Result<Seen, Errno> {
+    fn try_make(&self, case: &Case) -> Result<Seen, Errno> {
         let kernel = &self.process.kernel;
         let start = self.starts[case.start % self.starts.len()];
-        let mut target = self.target(start, &case.path);
+        let (mut room, mut other_room) = (GuestPath::new(), GuestPath::new());
+        let mut target = self.target(start, &case.path, &mut room);
         let done = |result: Result<usize, Errno>| result.map(|_| Seen::Done);
         match &case.op {
             Op::Open { flags, mode, refuses_links } => {
@@ -220,24 +221,24 @@ impl<'a, K: Kernel, L: xnu_core::Lkm> Prefixed<'a, K, L> {
             }
             Op::Unlink | Op::Rmdir => {
                 let flags = if case.op == Op::Rmdir { flags::AT_REMOVEDIR } else { 0 };
-                done(target.name(Use::Existing)?.act(|directory, name| {
+                done(target.name(Use::Existing, false)?.act(|directory, name| {
                     let args = &mut [number(directory.0), Arg::In(name), Arg::Val(flags as usize)];
                     sys(kernel, Sysno::Unlinkat, args)
                 }))
             }
-            Op::Mkdir => done(target.name(Use::New)?.act(|directory, name| {
+            Op::Mkdir => done(target.name(Use::New, false)?.act(|directory, name| {
                 sys(kernel, Sysno::Mkdirat, &mut [number(directory.0), Arg::In(name), Arg::Val(0o750)])
             })),
             Op::Symlink(text) => {
                 let text = [text, &b"\0"[..]].concat();
-                done(target.name(Use::New)?.act(|directory, name| {
+                done(target.name(Use::New, false)?.act(|directory, name| {
                     sys(kernel, Sysno::Symlinkat, &mut [Arg::In(&text), number(directory.0), Arg::In(name)])
                 }))
             }
             Op::Rename { to } => {
-                let mut to = self.target(start, to);
-                let mut from = target.name(Use::Existing)?;
-                let to = to.name(Use::Existing)?;
+                let mut to = self.target(start, to, &mut other_room);
+                let mut from = target.name(Use::Existing, false)?;
+                let to = to.name(Use::Existing, false)?;
                 done(from.act(|directory, name| {
                     let args = &mut [
                         number(directory.0),

@@ -7,7 +7,7 @@ use xnu_abi::vchroot::{PATH_BYTES, VCHROOT_FOLLOW, VchrootExpandArgs};
 use xnu_backend_mock::{Credentials, Fault, Mock, Module, Plan};
 use xnu_core::linux::{LinuxFd, descriptor, metadata, name};
 use xnu_core::table::{DirFd, UserPath};
-use xnu_core::vchroot::{Links, Opening, Target, Use};
+use xnu_core::vchroot::{GuestPath, Links, Opening, Target, Use};
 use xnu_core::{Process, UserAddr};
 use xnu_tests::paths::subject::AT_FDCWD;
 use xnu_tests::paths::tree::place;
@@ -33,14 +33,16 @@ fn both_roads(check: impl Fn(&Machine, &Mock)) {
     }
 }
 
-fn target<'a>(process: &'a Machine, path: &str) -> Target<'a, Fault<Mock>> {
+fn target<'a>(process: &'a Machine, path: &str, room: &'a mut GuestPath) -> Target<'a, Fault<Mock>> {
     let at = process.kernel.inner().place_str(path);
-    Target::read(process, DirFd::CWD, UserPath(at)).expect("a path")
+    Target::read(process, DirFd::CWD, UserPath(at), room).expect("a path")
 }
 
 fn try_open(process: &Machine, path: &str, flags: u32) -> Result<(), Errno> {
     let opening = Opening { flags, mode: 0o600, refuses_links: false, stays_beneath: false };
-    target(process, path).open(&opening).map(|file| descriptor::close(&process.kernel, file).expect("open"))
+    target(process, path, &mut GuestPath::new())
+        .open(&opening)
+        .map(|file| descriptor::close(&process.kernel, file).expect("open"))
 }
 
 fn expand(process: &Machine, path: &str) -> Result<String, Errno> {
@@ -82,7 +84,7 @@ fn names_are_found_in_any_case() {
         ] {
             assert_eq!(try_open(process, path, 0), Ok(()), "{path}");
             assert_eq!(expand(process, path), Ok("/p/Library/Caf\u{e9}/Leaf".into()), "{path}");
-            assert!(target(process, path).statx(Links::Follow).is_ok(), "{path}");
+            assert!(target(process, path, &mut GuestPath::new()).statx(Links::Follow).is_ok(), "{path}");
         }
         for path in ["/library/cafe/leaf", "/librar\u{131}", "/Library/none", "/none/Library"] {
             assert_eq!(try_open(process, path, 0), Err(Errno::ENOENT), "{path}");
@@ -135,13 +137,15 @@ fn names_are_made_and_removed_in_any_case() {
         mock.add_file("/p/Leaf", b"");
         mock.add_dir("/p/Dir");
         let unlink = |path: &str| {
-            let mut target = target(process, path);
-            let mut found = target.name(Use::Existing)?;
+            let mut room = GuestPath::new();
+            let mut target = target(process, path, &mut room);
+            let mut found = target.name(Use::Existing, false)?;
             found.act(|directory, leaf| name::unlinkat(&process.kernel, directory, leaf, 0))
         };
         let seen = |path: &str| {
-            let mut target = target(process, path);
-            let found = target.name(Use::New).expect("a parent");
+            let mut room = GuestPath::new();
+            let mut target = target(process, path, &mut room);
+            let found = target.name(Use::New, false).expect("a parent");
             metadata::statx(&process.kernel, found.directory(), found.path(), 0).is_ok()
         };
         assert!(seen("/LEAF") && seen("/dir") && seen("/DIR/") && !seen("/none"));
@@ -160,7 +164,8 @@ fn names_that_exist_as_spelled_cost_nothing() {
     mock.add_dir("/p/d");
     mock.add_file("/p/d/leaf", b"");
     let opening = Opening { flags: flags::O_PATH, mode: 0, refuses_links: false, stays_beneath: false };
-    let mut target = target(&process, "/d/leaf");
+    let mut room = GuestPath::new();
+    let mut target = target(&process, "/d/leaf", &mut room);
     mock.clear_calls();
     assert!(target.open(&opening).is_ok());
     assert_eq!(mock.calls().len(), 1, "{:?}", mock.transcript());
@@ -269,7 +274,8 @@ fn real_directories_of_many_names() {
         let check = |path: &str| {
             let text: &'static [u8] = format!("{path}\0").into_bytes().leak();
             let at = UserPath(UserAddr::new(text.as_ptr() as u64));
-            let mut target = Target::read(process, DirFd::CWD, at).expect("a path");
+            let mut room = GuestPath::new();
+            let mut target = Target::read(process, DirFd::CWD, at, &mut room).expect("a path");
             target.statx(Links::Follow).map(|stat| stat.stx_size)
         };
         // Young at first, then old enough to be remembered.
@@ -306,7 +312,8 @@ fn threads_share_what_is_known() {
                         let (d, m) = ((n * 7 + thread) % 40, n % 60);
                         let text = format!("/D{d}/NAME-{m}\0");
                         let at = UserPath(UserAddr::new(text.as_ptr() as u64));
-                        let mut target = Target::read(process, DirFd::CWD, at).expect("a path");
+                        let mut room = GuestPath::new();
+                        let mut target = Target::read(process, DirFd::CWD, at, &mut room).expect("a path");
                         let found = target.statx(Links::Follow).is_ok();
                         assert_eq!(found, m < 50, "{text}");
                     }

@@ -5,10 +5,11 @@ use crate::world::{ALL, BOTH, FOLDED, Own, SEALED, WITH_EXIT, World, apart, beco
 use std::fs;
 use std::path::Path;
 use xnu_abi::linux::{Errno, flags};
+use xnu_abi::vchroot::EXIT_PATH;
 use xnu_core::UserAddr;
 use xnu_core::linux::LinuxFd;
 use xnu_core::table::{DirFd, UserPath};
-use xnu_core::vchroot::{Links, Opening, Target, Use};
+use xnu_core::vchroot::{GuestPath, Links, Opening, Target, Use};
 use xnu_tests::paths::subject::AT_FDCWD;
 use xnu_tests::paths::tree;
 
@@ -17,7 +18,8 @@ fn open_from(process: &'static Own, start: i32, path: &str, flags: u32) -> Resul
     let text: &'static [u8] = format!("{path}\0").into_bytes().leak();
     let start = if start == AT_FDCWD { DirFd::CWD } else { DirFd(start) };
     let at = UserPath(UserAddr::new(text.as_ptr() as u64));
-    let mut target = Target::read(process, start, at).expect("a path");
+    let mut room = GuestPath::new();
+    let mut target = Target::read(process, start, at, &mut room).expect("a path");
     let opening = Opening { flags, mode: 0o600, refuses_links: false, stays_beneath: false };
     target.open(&opening).map(|LinuxFd(file)| file)
 }
@@ -172,6 +174,49 @@ fn the_exit_covers_what_is_really_there() {
 }
 
 #[test]
+fn the_exit_is_the_same_whatever_it_covers() {
+    let cover = |world: &World, kind: &str| match kind {
+        "nothing" => {}
+        "marker" => drop(world.link("Volumes/SystemRoot", "SystemRoot")),
+        "empty" => drop(world.dir("Volumes/SystemRoot")),
+        "full" => drop(world.dir("Volumes/SystemRoot/x")),
+        "file" => drop(world.file("Volumes/SystemRoot")),
+        _ => drop(world.link("Volumes/SystemRoot", "/d")),
+    };
+    for kind in ["nothing", "marker", "empty", "full", "file", "link"] {
+        let world = world(kind);
+        cover(&world, kind);
+        let outside = world.beside("far/none-here");
+        let by_exit = format!("{EXIT_PATH}{}", outside.display());
+        world.link("tmp", "d").link("loop", "loop").link("chain", "out").link("out-missing", by_exit);
+        let host = world.beside("far").display().to_string();
+        world.each(&[WITH_EXIT, BOTH], |process| {
+            for way in ["/Volumes/SystemRoot", "/out", "/chain", "/d/host", "/tmp/host", "/Volumes/sys"] {
+                for flags in [flags::O_PATH, 0, flags::O_DIRECTORY] {
+                    let opened = open_from(process, AT_FDCWD, way, flags).unwrap_or_else(|error| {
+                        panic!("{way} over {kind}, {flags:o}: {error}");
+                    });
+                    assert_eq!(identity(opened), inode(Path::new("/")), "{way} over {kind}, {flags:o}");
+                }
+                leads_to(process, &format!("{way}{host}/leaf"), world.beside("far/leaf"));
+                assert_eq!(open(process, &format!("{way}/x")), Err(Errno::ENOENT), "{way} over {kind}");
+            }
+            leads_to(process, "/tmp/leaf", world.at("d/leaf"));
+            assert_eq!(open(process, "/tmp/none"), Err(Errno::ENOENT));
+            assert_eq!(open(process, "/none/x"), Err(Errno::ENOENT));
+            assert_eq!(open(process, "/loop"), Err(Errno::ELOOP));
+            assert_eq!(open(process, "/out-missing"), Err(Errno::ENOENT));
+            let made = open_from(process, AT_FDCWD, "/tmp/made", flags::O_CREAT | flags::O_EXCL | 1);
+            assert!(made.is_ok(), "{made:?} over {kind}");
+            fs::remove_file(world.at("d/made")).unwrap();
+            let made = open_from(process, AT_FDCWD, "/out-missing", flags::O_CREAT | 1);
+            assert!(made.is_ok(), "{made:?} over {kind}");
+            fs::remove_file(&outside).unwrap();
+        });
+    }
+}
+
+#[test]
 fn nothing_is_made_removed_or_renamed_where_the_exit_is() {
     let world = world("exit-names");
     world.each(&[WITH_EXIT, BOTH], |process| {
@@ -185,8 +230,9 @@ fn nothing_is_made_removed_or_renamed_where_the_exit_is() {
             for path in ["/Volumes/SystemRoot", "/Volumes/SystemRoot/", "/d/../Volumes/SystemRoot"] {
                 let text: &'static [u8] = format!("{path}\0").into_bytes().leak();
                 let at = UserPath(UserAddr::new(text.as_ptr() as u64));
-                let mut target = Target::read(process, DirFd::CWD, at).expect("a path");
-                let mut found = target.name(usage).expect("the exit");
+                let mut room = GuestPath::new();
+                let mut target = Target::read(process, DirFd::CWD, at, &mut room).expect("a path");
+                let mut found = target.name(usage, false).expect("the exit");
                 let done = found.act(|directory, name| {
                     assert_eq!(name, b"/\0");
                     // SAFETY: the name ends with a NUL.
@@ -450,7 +496,8 @@ fn stat_of_one_name_is_that_of_the_object() {
         let stat = |path: &str, links: Links| {
             let text: &'static [u8] = format!("{path}\0").into_bytes().leak();
             let at = UserPath(UserAddr::new(text.as_ptr() as u64));
-            let mut target = Target::read(process, DirFd::CWD, at).expect("a path");
+            let mut room = GuestPath::new();
+            let mut target = Target::read(process, DirFd::CWD, at, &mut room).expect("a path");
             target.statx(links).map(|stat| stat.stx_ino)
         };
         assert_eq!(stat("/leaf", Links::Follow), Ok(inode(&world.at("leaf"))));

@@ -4,7 +4,7 @@ use xnu_abi::linux::{Errno, Sysno, flags};
 use xnu_backend_mock::{Credentials, Fault, Mock, Module, Plan};
 use xnu_core::linux::{LinuxFd, descriptor};
 use xnu_core::table::{DirFd, UserPath};
-use xnu_core::vchroot::{Links, Opening, Options, Target, Use};
+use xnu_core::vchroot::{GuestPath, Links, Opening, Options, Target, Use};
 use xnu_core::{Process, UserAddr};
 use xnu_tests::paths::subject::AT_FDCWD;
 use xnu_tests::paths::tree::place;
@@ -48,23 +48,40 @@ fn process(options: Options, openat2: Option<Errno>, plan: Plan) -> (Process<Fai
     (process, start)
 }
 
+fn open(
+    process: &Process<Failing, Module>,
+    start: i32,
+    path: UserAddr,
+    flags: u32,
+) -> Result<LinuxFd, Errno> {
+    let mut room = GuestPath::new();
+    let mut target = Target::read(process, DirFd(start), UserPath(path), &mut room).expect("a path");
+    target.open(&Opening { flags, mode: 0, refuses_links: false, stays_beneath: false })
+}
+
 /// Makes every kind of look-up on each path.
 fn look_up(process: &Process<Failing, Module>, start: i32, memory: UserAddr) {
     let mock = process.kernel.inner().inner();
     let before = mock.descriptors();
     for path in PATHS {
         mock.poke(memory, &[path.as_bytes(), b"\0"].concat());
-        let target = || Target::read(process, DirFd(start), UserPath(memory)).expect("a path");
         for flags in [flags::O_PATH, 0, flags::O_DIRECTORY] {
-            let opening = Opening { flags, mode: 0, refuses_links: false, stays_beneath: false };
-            if let Ok(opened) = target().open(&opening) {
+            if let Ok(opened) = open(process, start, memory, flags) {
                 descriptor::close(mock, opened).expect("what was opened");
             }
         }
-        let _ = target().statx(Links::Follow);
-        drop(target().name(Use::New));
-        drop(target().name(Use::Existing));
-        drop(target().object(Links::Stay));
+        let with = |look: &dyn Fn(&mut Target<'_, Failing>)| {
+            let mut room = GuestPath::new();
+            let target = Target::read(process, DirFd(start), UserPath(memory), &mut room);
+            look(&mut target.expect("a path"));
+        };
+        with(&|target| {
+            let _ = target.statx(Links::Follow);
+        });
+        with(&|target| drop(target.name(Use::New, false)));
+        with(&|target| drop(target.name(Use::Existing, true)));
+        with(&|target| drop(target.object(Links::Stay)));
+        with(&|target| drop(target.object(Links::Refuse)));
         assert_eq!(mock.descriptors(), before, "{path}, {} calls failed", process.kernel.injected());
     }
 }
@@ -122,10 +139,7 @@ fn eperm_for_one_file_is_no_refusal_of_openat2() {
     let (process, start) = process(Options::default(), None, Plan::nth(Sysno::Openat2, 2, Errno::EPERM));
     let mock = process.kernel.inner().inner();
     let memory = mock.place_str("/l/leaf");
-    let open = || {
-        let mut target = Target::read(&process, DirFd(start), UserPath(memory)).expect("a path");
-        target.open(&Opening { flags: flags::O_PATH, mode: 0, refuses_links: false, stays_beneath: false })
-    };
+    let open = || open(&process, start, memory, flags::O_PATH);
     assert_eq!(open(), Err(Errno::EPERM));
     mock.keep_calls(true);
     assert!(open().is_ok());
@@ -140,15 +154,7 @@ fn a_kernel_that_loses_openat2_is_noticed() {
         let (process, start) = process(Options::default(), None, plan);
         let mock = process.kernel.inner().inner();
         let memory = mock.place_str("/l/leaf");
-        let open = || {
-            let mut target = Target::read(&process, DirFd(start), UserPath(memory)).expect("a path");
-            target.open(&Opening {
-                flags: flags::O_PATH,
-                mode: 0,
-                refuses_links: false,
-                stays_beneath: false,
-            })
-        };
+        let open = || open(&process, start, memory, flags::O_PATH);
         assert!(open().is_ok());
         mock.keep_calls(true);
         assert!(open().is_ok());

@@ -10,7 +10,7 @@ use xnu_abi::linux::flags;
 use xnu_core::UserAddr;
 use xnu_core::linux::LinuxFd;
 use xnu_core::table::{DirFd, UserPath};
-use xnu_core::vchroot::{Links, Opening, Target, Use};
+use xnu_core::vchroot::{GuestPath, Links, Opening, Target, Use};
 
 /// A process that does the same thing over and over until it is dropped.
 struct Other(libc::pid_t);
@@ -67,7 +67,8 @@ impl Opener {
     #[allow(unsafe_code)]
     fn try_path(&mut self, path: &CString) {
         let at = UserPath(UserAddr::new(path.as_ptr() as u64));
-        let mut target = Target::read(self.process, DirFd::CWD, at).expect("a path");
+        let mut room = GuestPath::new();
+        let mut target = Target::read(self.process, DirFd::CWD, at, &mut room).expect("a path");
         let opening =
             Opening { flags: flags::O_CLOEXEC, mode: 0, refuses_links: false, stays_beneath: false };
         let seen = match target.open(&opening) {
@@ -86,12 +87,12 @@ impl Opener {
         };
         *self.counts.entry(seen).or_default() += 1;
         // What is only looked at, and where a name would be made.
-        let mut target = Target::read(self.process, DirFd::CWD, at).expect("a path");
+        let mut target = Target::read(self.process, DirFd::CWD, at, &mut room).expect("a path");
         if let Ok(stat) = target.statx(Links::Follow) {
             assert_ne!(stat.stx_size, OUTSIDE_SIZE, "{path:?} led out of the prefix");
         }
-        let mut target = Target::read(self.process, DirFd::CWD, at).expect("a path");
-        if let Ok(found) = target.name(Use::Existing) {
+        let mut target = Target::read(self.process, DirFd::CWD, at, &mut room).expect("a path");
+        if let Ok(found) = target.name(Use::Existing, false) {
             let name = found.path().to_vec();
             let nofollow = flags::AT_SYMLINK_NOFOLLOW;
             let stat =
