@@ -182,6 +182,35 @@ void __simple_abort(void) XNU_EMU_NORETURN;
  */
 int32_t xnu_emu_adopt(const struct xnu_emu_state_t *state);
 
+/**
+ * Replaces the path of a program's by the path that Linux knows it by. A relative one starts at `dfd`, where -100 is the
+ * working directory; with `VCHROOT_FOLLOW` a link at its end is followed. 0, or Linux's error, negated.
+ */
+int vchroot_expand(VchrootExpandArgs *args);
+
+/**
+ * Replaces a path of Linux's by the path that a program knows it by. 0, or Linux's error, negated.
+ */
+int vchroot_unexpand(VchrootUnexpandArgs *args);
+
+/**
+ * Writes the path that a program knows an open file by. 0, or Linux's error, negated.
+ */
+int vchroot_fdpath(VchrootFdpathArgs *args);
+
+/**
+ * Makes a directory the root of the process, which `/Volumes/SystemRoot` leads out of. 0, or Darwin's error, negated.
+ *
+ * Before the process has threads. The descriptor stays the caller's.
+ */
+int __darling_vchroot(int dfd);
+
+/**
+ * Writes the path that Linux knows a path of a program's by into `out`, links followed. 0, or Linux's error, negated.
+ */
+int __darling_vchroot_expand(const char *path,
+                             char *out);
+
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus

@@ -5,11 +5,12 @@ use crate::trap::GuestProcess;
 use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use xnu_abi::linux::Errno;
+use xnu_abi::lkm::{PREFIX_FOLDS, PREFIX_HAS_EXIT};
 use xnu_abi::vchroot::{PATH_BYTES, VCHROOT_FOLLOW, WORKING_DIRECTORY};
 use xnu_backend_linux::{Linux, PortNames};
 use xnu_core::Process;
@@ -50,6 +51,16 @@ impl Prefix {
     /// There are too many open files.
     pub fn apply(&self, process: &GuestProcess) -> io::Result<()> {
         set(process, &self.directory, self.options)
+    }
+
+    /// A descriptor for an image that has the emulation linked in, which closes it, and the rules that go with it.
+    ///
+    /// # Errors
+    /// There are too many open files.
+    pub fn hand_over(&self) -> io::Result<(i32, u64)> {
+        let folds = if self.options.case_insensitive { PREFIX_FOLDS } else { 0 };
+        let exit = if self.options.root_exit { PREFIX_HAS_EXIT } else { 0 };
+        Ok((self.directory.try_clone()?.into_raw_fd(), folds | exit))
     }
 
     /// The host's path of what a path of the program's leads to.

@@ -273,6 +273,10 @@ impl Prepared {
                 (range.end, Stack { size, allocation, allocation_size: range.end - allocation })
             }
         };
+        let handed_prefix = match (&self.prefix, lkm) {
+            (Some(prefix), Some(_)) => Some(prefix.hand_over().map_err(|error| failed(&error))?),
+            _ => None,
+        };
         let random = random().map_err(|error| failed(&format_args!("no random bytes: {error}")))?;
         let arguments: Vec<&[u8]> = self.arguments.iter().map(|argument| argument.as_bytes()).collect();
         let environment = environment();
@@ -288,6 +292,7 @@ impl Prepared {
             dyld_file: self.dyld.as_ref().and_then(|(_, file, _)| file_id(file)),
             signature: None,
             thread_port: None,
+            prefix: handed_prefix,
             lkm,
             random: &random,
         };
