@@ -107,20 +107,35 @@ impl<'a, K: Kernel> Lookup<'a, K> {
             true if !matches!(self.covered(), Covered::Sealed | Covered::Marker) => {
                 self.create_beside_exit(directory, path, opening)
             }
-            _ => self.open_existing(directory, path, opening),
+            _ => self.open_existing::<true>(directory, path, opening),
         }
     }
 
+    /// The same for the place of a name, where nothing is made. What is not there as it is spelled is walked to, however
+    /// deep it is: looked for from its own place, it would take stack for every level.
+    fn open_place(&self, directory: LinuxFd, path: &mut [u8], opening: &Opening) -> LinuxResult<LinuxFd> {
+        if !self.may_use_openat2() || self.mentions_exit(path) {
+            return self.walk_open(directory, path, opening);
+        }
+        self.open_existing::<false>(directory, path, opening)
+    }
+
     /// The road of one call. Makes a file only where names are not folded and no link leads to an exit.
-    fn open_existing(&self, directory: LinuxFd, path: &mut [u8], opening: &Opening) -> LinuxResult<LinuxFd> {
+    fn open_existing<const FOLDS: bool>(
+        &self,
+        directory: LinuxFd,
+        path: &mut [u8],
+        opening: &Opening,
+    ) -> LinuxResult<LinuxFd> {
         // Without links on the way, a path that does not name the exit does not come by there.
         let covered = if opening.refuses_links { Covered::Sealed } else { self.covered() };
         let first = Opening { refuses_links: opening.refuses_links || covered == Covered::Full, ..*opening };
         match (self.openat2(directory, path, &first), covered) {
             (Err(Errno::ELOOP), Covered::Full | Covered::Marker) => self.walk_open(directory, path, opening),
-            (Err(Errno::ENOENT), _) if self.is_case_insensitive() => {
+            (Err(Errno::ENOENT), _) if self.is_case_insensitive() && FOLDS => {
                 self.open_folded(directory, path, opening)
             }
+            (Err(Errno::ENOENT), _) if self.is_case_insensitive() => self.walk_open(directory, path, opening),
             (Err(Errno::ENOENT), Covered::Nothing | Covered::Empty) => {
                 match self.openat2(directory, path, &Opening::path(Links::Refuse)) {
                     Err(Errno::ENOENT) => return Err(Errno::ENOENT),
@@ -291,7 +306,7 @@ impl<'a, K: Kernel> Lookup<'a, K> {
         }
         let flags = flags::O_PATH | flags::O_DIRECTORY | flags::O_CLOEXEC;
         let place = Opening { flags, mode: 0, refuses_links, stays_beneath: false };
-        let opened = self.open(directory, parent, &place);
+        let opened = self.open_place(directory, parent, &place);
         if let Some(slash) = parent.get_mut(end) {
             *slash = b'/';
         }

@@ -88,30 +88,26 @@ impl<'a, 'p, K: Kernel> Source<'a, 'p, K> {
     /// The next component, in `name`; `None` where there is none any more.
     pub(crate) fn next(&mut self, name: &mut Name) -> LinuxResult<Option<Component>> {
         name.length = 0;
-        let Some(top) = self.depth.checked_sub(1).and_then(|top| self.targets.get(top)).copied() else {
-            return Ok(self.next_of_path(name));
-        };
-        let mut target = top;
-        let component = self.next_of_target(&mut target, name)?;
-        match component {
-            Some(Component { is_last: false, .. }) => {
+        while let Some(top) = self.depth.checked_sub(1).and_then(|top| self.targets.get(top)).copied() {
+            let mut target = top;
+            let component = self.next_of_target(&mut target, name)?;
+            if let Some(Component { is_last: false, .. }) = component {
                 if let Some(top) = self.depth.checked_sub(1).and_then(|top| self.targets.get_mut(top)) {
                     *top = target;
                 }
-                Ok(component)
+                return Ok(component);
             }
-            Some(last) => {
-                self.depth = self.depth.wrapping_sub(1);
-                // What the target ends with is not the end of the path if something is left below it.
-                let more = self.depth > 0 || self.from < self.path.len();
-                Ok(Some(Component { is_last: !more, ..last }))
-            }
-            // A target of nothing but slashes.
-            None => {
-                self.depth = self.depth.wrapping_sub(1);
-                if self.depth > 0 || self.from < self.path.len() { self.next(name) } else { Ok(None) }
+            self.depth = self.depth.wrapping_sub(1);
+            // What the target ends with is not the end of the path if something is left below it.
+            let more = self.depth > 0 || self.from < self.path.len();
+            match component {
+                Some(last) => return Ok(Some(Component { is_last: !more, ..last })),
+                // A target of nothing but slashes.
+                None if more => {}
+                None => return Ok(None),
             }
         }
+        Ok(self.next_of_path(name))
     }
 
     fn next_of_path(&mut self, name: &mut Name) -> Option<Component> {
