@@ -4,7 +4,7 @@
 //! process whose root that directory really is, and two roads go there:
 //!
 //! * `openat2` with `RESOLVE_IN_ROOT`, or `RESOLVE_BENEATH` for a relative path: one call, whatever the depth;
-//! * the component walk ([`walk`]), for what the kernel does not do for us: names in another case, the way out by
+//! * the component walk (`walk`), for what the kernel does not do for us: names in another case, the way out by
 //!   `/Volumes/SystemRoot`, links of `/proc`, `..` above where a relative path starts, kernels and filters without
 //!   `openat2`.
 //!
