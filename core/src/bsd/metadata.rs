@@ -12,6 +12,7 @@ use crate::vchroot::{GuestPath, Links, Target};
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::fcntl::AtFlags;
 use xnu_abi::darwin::stat::{FileType, Mode, Stat64};
+use xnu_abi::linux::flags as at;
 use zerocopy::IntoBytes;
 
 /// `man 2 stat`, with 64-bit inode numbers.
@@ -96,8 +97,33 @@ fn stat_path<K: Kernel, L>(
     buf: UserPtr<Stat64>,
     links: Links,
 ) -> SysResult<()> {
+    let kernel = cx.kernel();
     let mut room = GuestPath::new();
-    let stat = Target::read(cx.process, directory, path, &mut room)?.statx(links).to_bsd()?;
-    buf.write(cx.kernel(), &statx_to_stat64(&stat))?;
-    Ok(())
+    let mut target = Target::read(cx.process, directory, path, &mut room)?;
+    if links == Links::Follow
+        && let Some((directory, name)) = target.one_name()
+        && tell(kernel, (directory, name, at::AT_SYMLINK_NOFOLLOW), false, buf)?
+    {
+        return Ok(());
+    }
+    let object = target.object(links).to_bsd()?;
+    tell(kernel, (object.directory(), object.path(), object.flags()), true, buf).map(|_| ())
+}
+
+/// Writes what is known of a file; whether it did, since a link may not be wanted. Apart, so that the look-up does not pay
+/// for its stack.
+#[inline(never)]
+fn tell<K: Kernel>(
+    kernel: &K,
+    (directory, name, flags): (LinuxFd, &[u8], u32),
+    takes_links: bool,
+    buf: UserPtr<Stat64>,
+) -> SysResult<bool> {
+    let stat = linux::metadata::statx(kernel, directory, name, flags).to_bsd()?;
+    let is_link = Mode::from_bits_retain(stat.stx_mode).file_type() == FileType::S_IFLNK;
+    if is_link && !takes_links {
+        return Ok(false);
+    }
+    buf.write(kernel, &statx_to_stat64(&stat))?;
+    Ok(true)
 }

@@ -21,6 +21,12 @@ impl<'a, K: Kernel> Handle<'a, K> {
         Handle { kernel, file, owned: true }
     }
 
+    /// Leaves the descriptor open, for whoever takes it over.
+    pub(crate) fn keep(mut self) -> LinuxFd {
+        self.owned = false;
+        self.file
+    }
+
     /// The descriptor's number.
     pub(crate) fn file(&self) -> LinuxFd {
         self.file
