@@ -27,6 +27,11 @@ impl<'a, K: Kernel> Handle<'a, K> {
         self.file
     }
 
+    /// Whether it is closed in the end.
+    pub(crate) fn is_owned(&self) -> bool {
+        self.owned
+    }
+
     /// The descriptor's number.
     pub(crate) fn file(&self) -> LinuxFd {
         self.file

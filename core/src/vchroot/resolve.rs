@@ -36,12 +36,13 @@ pub enum Use {
 ///
 /// Closes what was opened for it.
 pub struct Resolved<'t, 'a, K: Kernel> {
-    lookup: Option<Lookup<'a, K>>,
-    directory: Handle<'a, K>,
-    path: &'t mut GuestPath,
-    from: usize,
-    flags: u32,
+    target: &'t mut Target<'a, K>,
+    directory: LinuxFd,
+    is_owned: bool,
+    /// Whether another spelling of the name would do.
     respells: bool,
+    from: u16,
+    flags: u32,
 }
 
 impl<'a, K: Kernel> Target<'a, K> {
@@ -186,20 +187,27 @@ impl<'a, K: Kernel> Target<'a, K> {
     }
 
     fn resolved(&mut self, directory: Handle<'a, K>, from: usize, flags: u32) -> Resolved<'_, 'a, K> {
-        let lookup = self.lookup;
-        Resolved { lookup, directory, path: self.path, from, flags, respells: false }
+        let is_owned = directory.is_owned();
+        Resolved {
+            target: self,
+            directory: directory.keep(),
+            is_owned,
+            respells: false,
+            from: from as u16,
+            flags,
+        }
     }
 }
 
 impl<K: Kernel> Resolved<'_, '_, K> {
     /// The directory, or the object itself.
     pub fn directory(&self) -> LinuxFd {
-        self.directory.file()
+        self.directory
     }
 
     /// The name with a NUL at its end; nothing but the NUL where the object itself is open.
     pub fn path(&self) -> &[u8] {
-        self.path.with_nul_from(self.from)
+        self.target.path.with_nul_from(self.from.into())
     }
 
     /// `AT_…` flags without which a call would act on something else.
@@ -227,8 +235,8 @@ impl<K: Kernel> Resolved<'_, '_, K> {
     /// Takes the spelling that the directory has, if it has the name in one.
     #[inline(never)]
     fn respell(&mut self) -> LinuxResult<bool> {
-        let Some(lookup) = self.lookup else { return Ok(false) };
-        let leaf = self.path.bytes().get(self.from..).unwrap_or_default();
+        let Some(lookup) = self.target.lookup else { return Ok(false) };
+        let leaf = self.target.path.bytes().get(self.from.into()..).unwrap_or_default();
         let length = leaf.iter().position(|byte| *byte == b'/').unwrap_or(leaf.len());
         let bare = leaf.get(..length).unwrap_or_default();
         if matches!(bare, b"" | b"." | b"..") {
@@ -240,8 +248,16 @@ impl<K: Kernel> Resolved<'_, '_, K> {
             return Ok(false);
         }
         let has_slash = length < leaf.len();
-        self.path.replace(name.bytes(), has_slash);
+        self.target.path.replace(name.bytes(), has_slash);
         self.from = 0;
         Ok(true)
+    }
+}
+
+impl<K: Kernel> Drop for Resolved<'_, '_, K> {
+    fn drop(&mut self) {
+        if self.is_owned {
+            drop(Handle::owned(self.target.kernel, self.directory));
+        }
     }
 }
