@@ -68,6 +68,7 @@ fn check(flags: OpenFlags) -> SysResult<()> {
     Ok(())
 }
 
+#[inline(always)]
 fn open_target<K: Kernel>(
     at: &mut Target<'_, K>,
     kernel: &K,
@@ -78,28 +79,46 @@ fn open_target<K: Kernel>(
         return open_to_execute(at, kernel, wanted, mode);
     }
     let mut linux_flags = open_flags_to_linux(wanted);
-    // What creates follows links all the same.
-    let wants_link = wanted.contains(OpenFlags::O_SYMLINK)
-        && !wanted.intersects(OpenFlags::O_CREAT | OpenFlags::O_NOFOLLOW);
-    if wants_link {
+    if wants_link(wanted) {
         linux_flags |= flags::O_NOFOLLOW;
     }
     match open_at(at, wanted, linux_flags, mode) {
+        Err(error) => open_after(error, at, kernel, wanted, linux_flags),
+        opened => opened,
+    }
+}
+
+/// What Linux refuses and XNU does, or refuses in other words.
+#[inline(never)]
+fn open_after<K: Kernel>(
+    error: Errno,
+    at: &mut Target<'_, K>,
+    kernel: &K,
+    wanted: OpenFlags,
+    linux_flags: u32,
+) -> SysResult<LinuxFd> {
+    match error {
         // O_SYMLINK opens the link itself, which Linux does only with O_PATH.
-        Err(Errno::ELOOP) if wants_link => {
+        Errno::ELOOP if wants_link(wanted) => {
             let keep = flags::O_CLOEXEC | flags::O_NOFOLLOW;
             open_at(at, wanted, linux_flags & keep | flags::O_PATH, 0)
         }
-        Err(Errno::EISDIR) if wanted.contains(OpenFlags::O_CREAT) => {
+        Errno::EISDIR if wanted.contains(OpenFlags::O_CREAT) => {
             open_directory_by_creating(at, kernel, wanted, linux_flags)
         }
-        Err(Errno::ENXIO) if is_socket(at, kernel) => Err(Errno::EOPNOTSUPP),
-        other => other,
+        Errno::ENXIO if is_socket(at, kernel) => Err(Errno::EOPNOTSUPP),
+        other => Err(other),
     }
+}
+
+/// What creates follows links all the same.
+fn wants_link(wanted: OpenFlags) -> bool {
+    wanted.contains(OpenFlags::O_SYMLINK) && !wanted.intersects(OpenFlags::O_CREAT | OpenFlags::O_NOFOLLOW)
 }
 
 /// With `O_CREAT`, a directory that exists can be opened for reading all the same; and a path that ends with a slash is
 /// that of a directory, or of nothing, or of a file that is none. Linux calls all of that a directory.
+#[inline(never)]
 fn open_directory_by_creating<K: Kernel>(
     at: &mut Target<'_, K>,
     kernel: &K,
@@ -116,6 +135,7 @@ fn open_directory_by_creating<K: Kernel>(
 
 /// `O_EXEC`: neither readable nor writable; Linux's nearest is a descriptor that only names the file. Linux neither
 /// checks the permission then, nor creates nor empties the file.
+#[inline(never)]
 fn open_to_execute<K: Kernel>(
     at: &mut Target<'_, K>,
     kernel: &K,
@@ -185,6 +205,7 @@ fn empty<K: Kernel>(kernel: &K, file: LinuxFd, wanted: OpenFlags) -> SysResult<(
     linux::descriptor::close(kernel, again).to_bsd()
 }
 
+#[inline(always)]
 fn open_at<K: Kernel>(
     at: &mut Target<'_, K>,
     wanted: OpenFlags,
@@ -203,6 +224,7 @@ fn open_at<K: Kernel>(
     }
 }
 
+#[inline(never)]
 fn is_socket<K: Kernel>(at: &mut Target<'_, K>, kernel: &K) -> bool {
     let Ok(found) = at.open(&Opening::path(Links::Follow)) else { return false };
     let kind = file_type(kernel, found);
