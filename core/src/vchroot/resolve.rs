@@ -81,6 +81,18 @@ impl<'a, K: Kernel> Target<'a, K> {
         }
     }
 
+    /// The same, for those who open once more: slower, and with less on the stack.
+    ///
+    /// # Errors
+    /// As [`Target::open`].
+    #[inline(never)]
+    pub fn open_again(&mut self, opening: &Opening) -> LinuxResult<LinuxFd> {
+        match self.lookup {
+            Some(lookup) => lookup.open(self.directory, self.path.with_nul_mut(), opening),
+            None => self.open_unprefixed(opening),
+        }
+    }
+
     #[inline(always)]
     fn open_unprefixed(&self, opening: &Opening) -> LinuxResult<LinuxFd> {
         let Opening { flags, mode, refuses_links, stays_beneath } = *opening;
