@@ -1,55 +1,70 @@
-//! What is known of a file.
+//! What is known of a file: `stat` and its kin, each in today's form, in the old one with inode numbers of 32 bits, and
+//! with an access control list, of which there is none.
 
+use super::fcntl::file::{Kind, kind};
+use super::filesec;
+use super::object::{Links, Object, at_path, effective_user};
 use crate::convert::errno::ToBsd;
-use crate::convert::stat::{pipe_to_stat64, socket_to_stat64, statx_to_stat64};
+use crate::convert::stat::{pipe_to_stat64, socket_to_stat64, stat64_to_stat, statx_to_stat64};
 use crate::kernel::Kernel;
-use crate::linux::metadata::PIPEFS;
 use crate::linux::{self, LinuxFd};
 use crate::process::Context;
 use crate::table::{DirFd, Fd, SysResult, UserPath};
-use crate::user::UserPtr;
-use crate::vchroot::Resolved;
+use crate::user::{UserAddr, UserPtr};
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::fcntl::AtFlags;
-use xnu_abi::darwin::stat::{FileType, Mode, Stat64};
-use xnu_abi::linux::flags as at;
-use zerocopy::IntoBytes;
+use xnu_abi::darwin::stat::{Stat, Stat64};
+use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-/// `man 2 stat`, with 64-bit inode numbers.
-pub fn stat64<K: Kernel, L>(
-    cx: &mut Context<'_, K, L>,
-    path: UserPath,
-    buf: UserPtr<Stat64>,
-) -> SysResult<()> {
-    stat_path(cx, DirFd::CWD, path, buf, 0)
+/// A layout in which a program can ask for what is known of a file.
+pub trait Form: FromBytes + IntoBytes + Immutable {
+    /// From today's layout.
+    fn from_stat64(stat: &Stat64) -> Self;
 }
 
-/// `man 2 lstat`, with 64-bit inode numbers.
-pub fn lstat64<K: Kernel, L>(
-    cx: &mut Context<'_, K, L>,
-    path: UserPath,
-    buf: UserPtr<Stat64>,
-) -> SysResult<()> {
-    stat_path(cx, DirFd::CWD, path, buf, at::AT_SYMLINK_NOFOLLOW)
+impl Form for Stat64 {
+    fn from_stat64(stat: &Stat64) -> Stat64 {
+        *stat
+    }
 }
 
-/// `man 2 fstat`, with 64-bit inode numbers.
+impl Form for Stat {
+    fn from_stat64(stat: &Stat64) -> Stat {
+        stat64_to_stat(stat)
+    }
+}
+
+/// `man 2 stat`.
+pub fn stat<K: Kernel, L, T: Form>(
+    cx: &mut Context<'_, K, L>,
+    path: UserPath,
+    buf: UserPtr<T>,
+) -> SysResult<()> {
+    stat_path(cx, DirFd::CWD, path, buf, Links::Follow)
+}
+
+/// `man 2 lstat`.
+pub fn lstat<K: Kernel, L, T: Form>(
+    cx: &mut Context<'_, K, L>,
+    path: UserPath,
+    buf: UserPtr<T>,
+) -> SysResult<()> {
+    stat_path(cx, DirFd::CWD, path, buf, Links::Stay)
+}
+
+/// `man 2 fstat`.
 ///
 /// Differs from XNU: the inode number of an internet socket is not 0, and a direction that was shut down keeps its
 /// permissions.
-pub fn fstat64<K: Kernel, L>(cx: &mut Context<'_, K, L>, fd: Fd, buf: UserPtr<Stat64>) -> SysResult<()> {
+pub fn fstat<K: Kernel, L, T: Form>(cx: &mut Context<'_, K, L>, fd: Fd, buf: UserPtr<T>) -> SysResult<()> {
     let kernel = cx.kernel();
     let file = fd.to_linux()?;
-    let stat = linux::metadata::fstatx(kernel, file).to_bsd()?;
-    let answer = match Mode::from_bits_retain(stat.stx_mode).file_type() {
-        FileType::S_IFIFO if linux::metadata::file_system(kernel, file).to_bsd()? == PIPEFS => {
-            pipe_to_stat64(&stat, waiting(kernel, file))
-        }
-        FileType::S_IFSOCK => socket_to_stat64(&stat, waiting(kernel, file)),
-        _ => statx_to_stat64(&stat),
+    let answer = match kind(kernel, file)? {
+        (Kind::Pipe, stat) => pipe_to_stat64(&stat, waiting(kernel, file)),
+        (Kind::Socket, stat) => socket_to_stat64(&stat, waiting(kernel, file)),
+        (_, stat) => statx_to_stat64(&stat),
     };
-    buf.write(kernel, &answer)?;
-    Ok(())
+    write(kernel, buf, &answer)
 }
 
 /// The bytes that can be read at once; 0 where that cannot be told.
@@ -62,12 +77,12 @@ fn waiting<K: Kernel>(kernel: &K, file: LinuxFd) -> i32 {
     }
 }
 
-/// `man 2 fstatat`, with 64-bit inode numbers (`bsd/vfs/vfs_syscalls.c`, `fstatat_internal`).
-pub fn fstatat64<K: Kernel, L>(
+/// `man 2 fstatat` (`bsd/vfs/vfs_syscalls.c`, `fstatat_internal`). `AT_FDONLY` is for what has a vnode.
+pub fn fstatat<K: Kernel, L, T: Form>(
     cx: &mut Context<'_, K, L>,
     directory: DirFd,
     path: UserPath,
-    buf: UserPtr<Stat64>,
+    buf: UserPtr<T>,
     flags: AtFlags,
 ) -> SysResult<()> {
     let known = AtFlags::AT_SYMLINK_NOFOLLOW
@@ -78,31 +93,68 @@ pub fn fstatat64<K: Kernel, L>(
         return Err(Errno::EINVAL);
     }
     if flags.contains(AtFlags::AT_FDONLY) {
-        return fstat64(cx, Fd(directory.0), buf);
+        let found = Object::descriptor(cx.kernel(), Fd(directory.0));
+        let (_, stat) = found.map_err(|error| if error == Errno::EINVAL { Errno::ENOTSUP } else { error })?;
+        return write(cx.kernel(), buf, &statx_to_stat64(&stat));
     }
-    if flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW_ANY) {
-        let kernel = cx.kernel();
-        let file = Resolved::new(kernel, directory, path)?.open_without_links(kernel)?;
-        let stat = linux::metadata::fstatx(kernel, file).to_bsd();
-        // Ours alone, and only a name: closing it cannot fail in a way that matters.
-        let _ = linux::descriptor::close(kernel, file);
-        buf.write(kernel, &statx_to_stat64(&stat?))?;
-        return Ok(());
-    }
-    let nofollow = flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW);
-    stat_path(cx, directory, path, buf, if nofollow { at::AT_SYMLINK_NOFOLLOW } else { 0 })
+    stat_path(cx, directory, path, buf, Links::of(flags))
 }
 
-fn stat_path<K: Kernel, L>(
+/// `stat_extended` and `stat64_extended`.
+pub fn stat_extended<K: Kernel, L, T: Form>(
+    cx: &mut Context<'_, K, L>,
+    path: UserPath,
+    buf: UserPtr<T>,
+    xsecurity: UserAddr,
+    size: UserPtr<u64>,
+) -> SysResult<()> {
+    stat(cx, path, buf)?;
+    filesec::tell_none(cx.kernel(), xsecurity, size)
+}
+
+/// `lstat_extended` and `lstat64_extended`.
+pub fn lstat_extended<K: Kernel, L, T: Form>(
+    cx: &mut Context<'_, K, L>,
+    path: UserPath,
+    buf: UserPtr<T>,
+    xsecurity: UserAddr,
+    size: UserPtr<u64>,
+) -> SysResult<()> {
+    lstat(cx, path, buf)?;
+    filesec::tell_none(cx.kernel(), xsecurity, size)
+}
+
+/// `fstat_extended` and `fstat64_extended`.
+pub fn fstat_extended<K: Kernel, L, T: Form>(
+    cx: &mut Context<'_, K, L>,
+    fd: Fd,
+    buf: UserPtr<T>,
+    xsecurity: UserAddr,
+    size: UserPtr<u64>,
+) -> SysResult<()> {
+    fstat(cx, fd, buf)?;
+    filesec::tell_none(cx.kernel(), xsecurity, size)
+}
+
+fn stat_path<K: Kernel, L, T: Form>(
     cx: &mut Context<'_, K, L>,
     directory: DirFd,
     path: UserPath,
-    buf: UserPtr<Stat64>,
-    flags: u32,
+    buf: UserPtr<T>,
+    links: Links,
 ) -> SysResult<()> {
-    let kernel = cx.kernel();
-    let at = Resolved::new(kernel, directory, path)?;
-    let stat = linux::metadata::statx(kernel, at.directory, at.path(), flags).to_bsd()?;
-    buf.write(kernel, &statx_to_stat64(&stat))?;
+    at_path(cx, directory, path, links, |kernel, object| {
+        let stat = object.statx(kernel).to_bsd()?;
+        write(kernel, buf, &statx_to_stat64(&stat))
+    })
+}
+
+fn write<K: Kernel, T: Form>(kernel: &K, buf: UserPtr<T>, stat: &Stat64) -> SysResult<()> {
+    buf.write(kernel, &T::from_stat64(stat))?;
     Ok(())
+}
+
+/// `vfs_purge`: empties the caches of all file systems, for the superuser (`bsd/vfs/vfs_subr.c`, `vfs_purge`).
+pub fn vfs_purge<K: Kernel, L>(cx: &mut Context<'_, K, L>) -> SysResult<()> {
+    if effective_user(cx.kernel())? == 0 { Ok(()) } else { Err(Errno::EPERM) }
 }

@@ -2,16 +2,22 @@
 
 pub mod descriptor;
 pub mod fcntl;
+mod filesec;
 pub mod identity;
+pub mod length;
 pub mod memory;
 pub mod metadata;
+pub mod mode;
 pub mod name;
+mod object;
 pub mod open;
+pub mod owner;
 pub mod process;
 mod rights;
 pub mod signal;
 mod table;
 pub mod time;
+pub mod times;
 pub mod transfer;
 
 pub use table::{ROWS, dispatch, row};

@@ -6,3 +6,4 @@ pub mod memory;
 pub mod resource;
 pub mod signal;
 pub mod stat;
+pub mod time;

@@ -1,8 +1,8 @@
 //! What is known of a file.
 
-use super::{LinuxFd, LinuxResult, call, unit};
+use super::{LinuxFd, LinuxResult, call, unit, value};
 use crate::kernel::{Arg, Kernel};
-use xnu_abi::linux::{STATX_BASIC_STATS, STATX_BTIME, Statx, Sysno, flags};
+use xnu_abi::linux::{STATX_BASIC_STATS, STATX_BTIME, Statx, Sysno, Timespec, flags};
 use zerocopy::{FromZeros, IntoBytes};
 
 /// `man 2 statx`. `path` ends with a NUL; the basic fields and the birth time are asked for.
@@ -35,4 +35,54 @@ pub fn file_system<K: Kernel>(kernel: &K, file: LinuxFd) -> LinuxResult<i64> {
     unit(call!(kernel, Fstatfs, file.arg(), Arg::Out(answer.as_mut_bytes())))?;
     let [kind, ..] = answer;
     Ok(kind)
+}
+
+/// `man 2 fchmodat2`. `path` ends with a NUL. Without flags the older call is made, which every kernel has.
+pub fn fchmodat<K: Kernel>(
+    kernel: &K,
+    directory: LinuxFd,
+    path: &[u8],
+    mode: u32,
+    flags: u32,
+) -> LinuxResult<()> {
+    let mode = Arg::Val(mode as usize);
+    if flags == 0 {
+        return unit(call!(kernel, Fchmodat, directory.arg(), Arg::In(path), mode));
+    }
+    unit(call!(kernel, Fchmodat2, directory.arg(), Arg::In(path), mode, Arg::Val(flags as usize)))
+}
+
+/// `man 2 fchownat`. `path` ends with a NUL.
+pub fn fchownat<K: Kernel>(
+    kernel: &K,
+    directory: LinuxFd,
+    path: &[u8],
+    uid: u32,
+    gid: u32,
+    flags: u32,
+) -> LinuxResult<()> {
+    let (uid, gid) = (value(uid as i32), value(gid as i32));
+    unit(call!(kernel, Fchownat, directory.arg(), Arg::In(path), uid, gid, Arg::Val(flags as usize)))
+}
+
+/// `man 2 utimensat`: access and modification time, or now. `path` ends with a NUL.
+pub fn utimensat<K: Kernel>(
+    kernel: &K,
+    directory: LinuxFd,
+    path: &[u8],
+    times: Option<&[Timespec; 2]>,
+    flags: u32,
+) -> LinuxResult<()> {
+    let times = times.map_or(Arg::Val(0), |times| Arg::In(times.as_bytes()));
+    unit(call!(kernel, Utimensat, directory.arg(), Arg::In(path), times, Arg::Val(flags as usize)))
+}
+
+/// `man 2 truncate`. `path` ends with a NUL.
+pub fn truncate<K: Kernel>(kernel: &K, path: &[u8], length: i64) -> LinuxResult<()> {
+    unit(call!(kernel, Truncate, Arg::In(path), Arg::Val(length as usize)))
+}
+
+/// `man 2 umask`: the mask before.
+pub fn umask<K: Kernel>(kernel: &K, mask: u32) -> LinuxResult<u32> {
+    call!(kernel, Umask, Arg::Val(mask as usize)).map(|before| before as u32)
 }

@@ -458,3 +458,18 @@ pub(crate) fn dirty(low: i32) -> u64 {
 pub(crate) fn action(handler: u64, mask: u32, flags: u32) -> Vec<u8> {
     bytes([handler, 0x7000, u64::from(mask) | u64::from(flags) << 32])
 }
+
+/// A `struct kauth_filesec` up to its entries, with room for two.
+pub(crate) fn filesec(magic: u32, entries: u32) -> Vec<u8> {
+    let mut header = vec![0; 44 + 2 * 24];
+    header[..4].copy_from_slice(&magic.to_le_bytes());
+    header[36..40].copy_from_slice(&entries.to_le_bytes());
+    header
+}
+
+/// What `stat64` says of a path, links not followed: mode, owner and group.
+pub(crate) fn mode_and_owner(k: &Machine<Mock>, path: &str) -> (u64, u64, u64) {
+    let buf = k.alloc(144);
+    xnu!(k, lstat64(path, buf) => 0);
+    (number(k, buf, 4, 2) & 0o7777, number(k, buf, 16, 4), number(k, buf, 20, 4))
+}

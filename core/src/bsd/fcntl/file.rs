@@ -11,7 +11,7 @@ use xnu_abi::linux::{Statx, flags};
 
 /// What XNU tells apart by `DTYPE_…`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Kind {
+pub(in crate::bsd) enum Kind {
     /// Something in a file system, fifos and devices among them.
     Vnode(FileType),
     /// A pipe without a name.
@@ -23,7 +23,7 @@ pub(super) enum Kind {
 }
 
 /// The kind of an open file, and all that `stat` knows of it. A descriptor that is not open is `EBADF`.
-pub(super) fn kind<K: Kernel>(kernel: &K, file: LinuxFd) -> SysResult<(Kind, Statx)> {
+pub(in crate::bsd) fn kind<K: Kernel>(kernel: &K, file: LinuxFd) -> SysResult<(Kind, Statx)> {
     let stat = linux::metadata::fstatx(kernel, file).to_bsd()?;
     let kind = match Mode::from_bits_retain(stat.stx_mode).file_type() {
         FileType::S_IFSOCK => Kind::Socket,
