@@ -29,6 +29,7 @@ pub mod uio;
 pub mod unistd;
 pub mod utsname;
 pub mod wait;
+pub mod xattr;
 
 pub use errno::Errno;
 
@@ -55,6 +56,7 @@ pub const CONSTANTS: &[&[&[Constant]]] = &[
     unistd::CONSTANTS,
     utsname::CONSTANTS,
     wait::CONSTANTS,
+    xattr::CONSTANTS,
 ];
 
 /// Every layout: one list per module.

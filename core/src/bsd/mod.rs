@@ -14,10 +14,12 @@ pub mod open;
 pub mod owner;
 pub mod process;
 mod rights;
+mod scratch;
 pub mod signal;
 mod table;
 pub mod time;
 pub mod times;
 pub mod transfer;
+pub mod xattr;
 
 pub use table::{ROWS, dispatch, row};

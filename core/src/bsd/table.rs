@@ -2,7 +2,7 @@
 
 use super::{
     descriptor, fcntl, identity, length, memory, metadata, mode, name, open, owner, process, signal, time,
-    times, transfer,
+    times, transfer, xattr,
 };
 use crate::table::{DirFd, FcntlArgument, Fd, Unchanged, UserBuf, UserOut, UserPath, calls};
 use crate::user::{UserAddr, UserPtr};
@@ -16,6 +16,7 @@ use xnu_abi::darwin::stat::{Mode, Stat, Stat64};
 use xnu_abi::darwin::time::{Itimer, Itimerval, Timeval, Timezone};
 use xnu_abi::darwin::uio::Iovec;
 use xnu_abi::darwin::unistd::{AccessFlags, Whence};
+use xnu_abi::darwin::xattr::XattrOptions;
 
 calls! {
     Bsd, crate::Reply::Error(xnu_abi::darwin::Errno::ENOSYS);
@@ -254,14 +255,14 @@ calls! {
     231 removed nosys() -> () => nosys("old watchevent"),
     232 removed nosys() -> () => nosys("old waitevent"),
     233 removed nosys() -> () => nosys("old modwatch"),
-    234 metadata getxattr(path: UserPath, attrname: UserAddr, value: UserAddr, size: usize, position: u32, options: i32) -> usize => todo(),
-    235 metadata fgetxattr(fd: Fd, attrname: UserAddr, value: UserAddr, size: usize, position: u32, options: i32) -> usize => todo(),
-    236 metadata setxattr(path: UserPath, attrname: UserAddr, value: UserAddr, size: usize, position: u32, options: i32) -> i32 => todo(),
-    237 metadata fsetxattr(fd: Fd, attrname: UserAddr, value: UserAddr, size: usize, position: u32, options: i32) -> i32 => todo(),
-    238 metadata removexattr(path: UserPath, attrname: UserAddr, options: i32) -> i32 => todo(),
-    239 metadata fremovexattr(fd: Fd, attrname: UserAddr, options: i32) -> i32 => todo(),
-    240 metadata listxattr(path: UserPath, namebuf: UserAddr, bufsize: usize, options: i32) -> usize => todo(),
-    241 metadata flistxattr(fd: Fd, namebuf: UserAddr, bufsize: usize, options: i32) -> usize => todo(),
+    234 metadata getxattr(path: UserPath, attrname: UserAddr, value: UserAddr, size: usize, position: u32, options: XattrOptions) -> usize => faithful(xattr::getxattr),
+    235 metadata fgetxattr(fd: Fd, attrname: UserAddr, value: UserAddr, size: usize, position: u32, options: XattrOptions) -> usize => faithful(xattr::fgetxattr),
+    236 metadata setxattr(path: UserPath, attrname: UserAddr, value: UserAddr, size: usize, position: u32, options: XattrOptions) -> () => partial(xattr::setxattr, "files and directories alone have attributes; a value is at most 64 KiB, less on some file systems"),
+    237 metadata fsetxattr(fd: Fd, attrname: UserAddr, value: UserAddr, size: usize, position: u32, options: XattrOptions) -> () => partial(xattr::fsetxattr, "files and directories alone have attributes; a value is at most 64 KiB, less on some file systems"),
+    238 metadata removexattr(path: UserPath, attrname: UserAddr, options: XattrOptions) -> () => faithful(xattr::removexattr),
+    239 metadata fremovexattr(fd: Fd, attrname: UserAddr, options: XattrOptions) -> () => faithful(xattr::fremovexattr),
+    240 metadata listxattr(path: UserPath, namebuf: UserAddr, bufsize: usize, options: XattrOptions) -> usize => faithful(xattr::listxattr),
+    241 metadata flistxattr(fd: Fd, namebuf: UserAddr, bufsize: usize, options: XattrOptions) -> usize => faithful(xattr::flistxattr),
     242 descriptor fsctl(path: UserPath, cmd: u64, data: UserAddr, options: u32) -> i32 => todo(),
     243 identity initgroups(gidsetsize: u32, gidset: UserAddr, gmuid: i32) -> i32 => todo(),
     244 process posix_spawn(pid: UserAddr, path: UserPath, adesc: UserAddr, argv: UserAddr, envp: UserAddr) -> i32 => todo(),

@@ -14,6 +14,7 @@ pub mod name;
 pub mod process;
 pub mod signal;
 pub mod time;
+pub mod xattr;
 
 use crate::kernel::Arg;
 use xnu_abi::linux::Errno;

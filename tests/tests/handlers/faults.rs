@@ -90,6 +90,17 @@ fn good_calls(k: &Mock) -> Vec<(&'static str, Vec<u64>)> {
         ("truncate", vec![own, 3]),
         ("ftruncate", vec![3, 3]),
         ("vfs_purge", vec![]),
+        ("setxattr", vec![own, text("name"), buf, 5, 0, 0]),
+        ("setxattr", vec![own, text("com.apple.FinderInfo"), place(&[1; 32]), 32, 0, 2]),
+        ("setxattr", vec![own, text("com.apple.ResourceFork"), buf, 5, 1, 0]),
+        ("fsetxattr", vec![3, text("name"), buf, 5, 0, 0]),
+        ("getxattr", vec![own, text("there"), buf, 5, 0, 0]),
+        ("getxattr", vec![own, text("com.apple.ResourceFork"), buf, 5, 1, 0x41]),
+        ("fgetxattr", vec![3, text("there"), buf, 5, 0, 0]),
+        ("removexattr", vec![own, text("there"), 0]),
+        ("fremovexattr", vec![3, text("there"), 0]),
+        ("listxattr", vec![own, room(400), 400, 0]),
+        ("flistxattr", vec![3, room(400), 400, 0]),
         ("mmap", vec![0, 4096, 3, 2, 3, 0]),
         ("munmap", vec![k.alloc(4096).get(), 4096]),
         ("mprotect", vec![k.alloc(4096).get(), 4096, 1]),
@@ -163,6 +174,11 @@ fn run(index: usize, plan: Plan) -> (Failing, &'static str, BTreeSet<i32>, Reply
     xnu!(prepared, open("/tmp/own", O_RDWR) => 3);
     xnu!(prepared, pipe() => (4, 5));
     xnu!(prepared, write(5, b"bytes", 5) => 5);
+    for name in
+        ["there", "com.apple.ResourceFork", &"long".repeat(31), &"name".repeat(31), &"lung".repeat(31)]
+    {
+        prepared.set_xattr("/tmp/own", &format!("user.{name}"), b"value");
+    }
     let (name, words) = good_calls(&prepared).swap_remove(index);
     let k = Machine::new(Fault::new(prepared.process.kernel, plan), prepared.process.lkm);
     let before = k.descriptors().into_iter().collect();
@@ -234,12 +250,14 @@ fn a_call_that_fails_leaks_nothing_and_its_error_is_darwins() {
     }
 }
 
-/// Which Linux calls of a good call close what the handler opened itself: Linux closes it whatever it answers, so the
-/// answer does not matter.
+/// Which Linux calls of a good call close or unmap what the handler opened or mapped itself: Linux does it whatever it
+/// answers, so the answer does not matter.
 fn own_closes(index: usize) -> BTreeSet<usize> {
     let (k, name, ..) = run(index, Plan::none());
     let calls = k.calls();
-    let closes = calls.iter().zip(1..).filter(|(call, _)| call.nr == Sysno::Close && name != "close");
+    let closes = calls.iter().zip(1..).filter(|(call, _)| {
+        matches!(call.nr, Sysno::Close | Sysno::Munmap) && !matches!(name, "close" | "munmap")
+    });
     closes.map(|(_, n)| n).collect()
 }
 

@@ -26,3 +26,4 @@ mod sweep;
 mod time;
 mod times;
 mod transfer;
+mod xattr;
