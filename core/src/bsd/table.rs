@@ -1,13 +1,14 @@
 //! BSD system calls (`bsd/kern/syscalls.master` of xnu-11417.101.15, as macOS configures it).
 
 use super::{
-    descriptor, fcntl, identity, length, memory, metadata, mode, name, open, owner, process, signal, time,
-    times, transfer, xattr,
+    descriptor, fcntl, identity, length, memory, metadata, mode, name, open, owner, pathconf, process,
+    signal, statfs, time, times, transfer, xattr,
 };
 use crate::table::{DirFd, FcntlArgument, Fd, Unchanged, UserBuf, UserOut, UserPath, calls};
 use crate::user::{UserAddr, UserPtr};
 use xnu_abi::darwin::fcntl::{AtFlags, FcntlCommand, OpenFlags};
 use xnu_abi::darwin::mman::{Advice, MapFlags, Prot};
+use xnu_abi::darwin::mount::{Statfs, Statfs64};
 use xnu_abi::darwin::resource::{Rlimit, RlimitResource};
 use xnu_abi::darwin::signal::{
     InfoStyle, Sigaction, SigactionIn, Sigaltstack, Signal, SigprocmaskHow, Ucontext64,
@@ -15,7 +16,7 @@ use xnu_abi::darwin::signal::{
 use xnu_abi::darwin::stat::{Mode, Stat, Stat64};
 use xnu_abi::darwin::time::{Itimer, Itimerval, Timeval, Timezone};
 use xnu_abi::darwin::uio::Iovec;
-use xnu_abi::darwin::unistd::{AccessFlags, Whence};
+use xnu_abi::darwin::unistd::{AccessFlags, PathconfName, Whence};
 use xnu_abi::darwin::xattr::XattrOptions;
 
 calls! {
@@ -39,7 +40,7 @@ calls! {
     15 metadata chmod(path: UserPath, mode: Mode) -> () => faithful(mode::chmod),
     16 metadata chown(path: UserPath, uid: u32, gid: u32) -> () => faithful(owner::chown),
     17 removed enosys() -> () => enosys("old break"),
-    18 metadata getfsstat(buf: UserAddr, bufsize: i32, flags: i32) -> i32 => todo(),
+    18 metadata getfsstat(buf: UserPtr<Statfs>, bufsize: i32, flags: i32) -> i32 => faithful(statfs::getfsstat),
     19 removed enosys() -> () => enosys("old lseek"),
     20 process getpid() -> i32 => faithful(process::getpid),
     21 removed enosys() -> () => enosys("old mount"),
@@ -178,8 +179,8 @@ calls! {
     154 | 415 descriptor pwrite(fd: Fd, buf: UserBuf, nbyte: usize, offset: i64) -> usize => faithful(transfer::pwrite),
     155 mount nfssvc(flag: i32, argp: UserAddr) -> i32 => todo(),
     156 removed nosys() -> () => nosys("old getdirentries"),
-    157 metadata statfs(path: UserPath, buf: UserAddr) -> i32 => todo(),
-    158 metadata fstatfs(fd: Fd, buf: UserAddr) -> i32 => todo(),
+    157 metadata statfs(path: UserPath, buf: UserPtr<Statfs>) -> () => faithful(statfs::statfs),
+    158 metadata fstatfs(fd: Fd, buf: UserPtr<Statfs>) -> () => faithful(statfs::fstatfs),
     159 mount unmount(path: UserPath, flags: i32) -> i32 => todo(),
     160 removed nosys() -> () => nosys("old async_daemon"),
     161 descriptor getfh(fname: UserPath, fhp: UserAddr) -> i32 => todo(),
@@ -212,8 +213,8 @@ calls! {
     188 metadata stat(path: UserPath, ub: UserPtr<Stat>) -> () => faithful(metadata::stat),
     189 metadata fstat(fd: Fd, ub: UserPtr<Stat>) -> () => faithful(metadata::fstat),
     190 metadata lstat(path: UserPath, ub: UserPtr<Stat>) -> () => faithful(metadata::lstat),
-    191 metadata pathconf(path: UserPath, name: i32) -> i32 => todo(),
-    192 metadata fpathconf(fd: Fd, name: i32) -> i32 => todo(),
+    191 metadata pathconf(path: UserPath, name: PathconfName) -> i32 => faithful(pathconf::pathconf),
+    192 metadata fpathconf(fd: Fd, name: PathconfName) -> i32 => faithful(pathconf::fpathconf),
     193 removed nosys() -> () => nosys("old getfsstat"),
     194 process getrlimit(which: RlimitResource, rlp: UserPtr<Rlimit>) -> () => faithful(process::getrlimit),
     195 process setrlimit(which: RlimitResource, rlp: UserPtr<Rlimit>) -> () => faithful(process::setrlimit),
@@ -366,9 +367,9 @@ calls! {
     342 metadata lstat64_extended(path: UserPath, ub: UserPtr<Stat64>, xsecurity: UserAddr, xsecurity_size: UserPtr<u64>) -> () => faithful(metadata::lstat_extended),
     343 metadata fstat64_extended(fd: Fd, ub: UserPtr<Stat64>, xsecurity: UserAddr, xsecurity_size: UserPtr<u64>) -> () => faithful(metadata::fstat_extended),
     344 name getdirentries64(fd: Fd, buf: UserAddr, bufsize: usize, position: UserAddr) -> usize => todo(),
-    345 metadata statfs64(path: UserPath, buf: UserAddr) -> i32 => todo(),
-    346 metadata fstatfs64(fd: Fd, buf: UserAddr) -> i32 => todo(),
-    347 metadata getfsstat64(buf: UserAddr, bufsize: i32, flags: i32) -> i32 => todo(),
+    345 metadata statfs64(path: UserPath, buf: UserPtr<Statfs64>) -> () => faithful(statfs::statfs),
+    346 metadata fstatfs64(fd: Fd, buf: UserPtr<Statfs64>) -> () => faithful(statfs::fstatfs),
+    347 metadata getfsstat64(buf: UserPtr<Statfs64>, bufsize: i32, flags: i32) -> i32 => faithful(statfs::getfsstat),
     348 name __pthread_chdir(path: UserPath) -> i32 => todo(),
     349 name __pthread_fchdir(fd: Fd) -> i32 => todo(),
     350 audit audit(record: UserAddr, length: i32) -> i32 => todo(),

@@ -2,11 +2,23 @@
 
 use super::{LinuxFd, LinuxResult, call, unit, value};
 use crate::kernel::{Arg, Kernel};
-use xnu_abi::linux::{STATX_BASIC_STATS, STATX_BTIME, Statx, Sysno, Timespec, flags};
+use crate::user::UserAddr;
+use xnu_abi::linux::{STATX_BASIC_STATS, STATX_BTIME, STATX_MNT_ID, Statfs, Statx, Sysno, Timespec, flags};
 use zerocopy::{FromZeros, IntoBytes};
 
 /// `man 2 statx`. `path` ends with a NUL; the basic fields and the birth time are asked for.
 pub fn statx<K: Kernel>(kernel: &K, directory: LinuxFd, path: &[u8], flags: u32) -> LinuxResult<Statx> {
+    statx_with(kernel, directory, path, flags, STATX_BASIC_STATS | STATX_BTIME)
+}
+
+#[inline(always)]
+fn statx_with<K: Kernel>(
+    kernel: &K,
+    directory: LinuxFd,
+    path: &[u8],
+    flags: u32,
+    mask: u32,
+) -> LinuxResult<Statx> {
     let mut answer = Statx::new_zeroed();
     unit(call!(
         kernel,
@@ -14,10 +26,15 @@ pub fn statx<K: Kernel>(kernel: &K, directory: LinuxFd, path: &[u8], flags: u32)
         directory.arg(),
         Arg::In(path),
         Arg::Val(flags as usize),
-        Arg::Val((STATX_BASIC_STATS | STATX_BTIME) as usize),
+        Arg::Val(mask as usize),
         Arg::Out(answer.as_mut_bytes())
     ))?;
     Ok(answer)
+}
+
+/// `man 2 statx` of an open file, and the number of its mount.
+pub fn fstatx_mount<K: Kernel>(kernel: &K, file: LinuxFd) -> LinuxResult<Statx> {
+    statx_with(kernel, file, b"\0", flags::AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID)
 }
 
 /// `man 2 statx` of an open file.
@@ -28,13 +45,23 @@ pub fn fstatx<K: Kernel>(kernel: &K, file: LinuxFd) -> LinuxResult<Statx> {
 /// `PIPEFS_MAGIC`: the file system of pipes without a name.
 pub const PIPEFS: i64 = 0x5049_5045;
 
+/// `man 2 fstatfs`.
+pub fn fstatfs<K: Kernel>(kernel: &K, file: LinuxFd) -> LinuxResult<Statfs> {
+    let mut answer = Statfs::new_zeroed();
+    unit(call!(kernel, Fstatfs, file.arg(), Arg::Out(answer.as_mut_bytes())))?;
+    Ok(answer)
+}
+
+/// `man 2 statfs` of a path in mapped memory of our own.
+pub fn statfs_mapped<K: Kernel>(kernel: &K, path: UserAddr) -> LinuxResult<Statfs> {
+    let mut answer = Statfs::new_zeroed();
+    unit(call!(kernel, Statfs, Arg::User(path), Arg::Out(answer.as_mut_bytes())))?;
+    Ok(answer)
+}
+
 /// The kind of file system that an open file is on: `f_type` of `man 2 fstatfs`.
 pub fn file_system<K: Kernel>(kernel: &K, file: LinuxFd) -> LinuxResult<i64> {
-    // `struct statfs` of a 64-bit process, of which only the first field is wanted.
-    let mut answer = [0; 15];
-    unit(call!(kernel, Fstatfs, file.arg(), Arg::Out(answer.as_mut_bytes())))?;
-    let [kind, ..] = answer;
-    Ok(kind)
+    fstatfs(kernel, file).map(|answer| answer.f_type)
 }
 
 /// `man 2 fchmodat2`. `path` ends with a NUL. Without flags the older call is made, which every kernel has.

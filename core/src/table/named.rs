@@ -9,7 +9,7 @@ use xnu_abi::darwin::resource::RlimitResource;
 use xnu_abi::darwin::signal::{InfoStyle, Signal, SigprocmaskHow};
 use xnu_abi::darwin::stat::Mode;
 use xnu_abi::darwin::time::Itimer;
-use xnu_abi::darwin::unistd::{AccessFlags, Whence};
+use xnu_abi::darwin::unistd::{AccessFlags, PathconfName, Whence};
 use xnu_abi::darwin::xattr::XattrOptions;
 
 /// Writes the names of the bits that are set, joined by `|`, and what has no name as a number.
@@ -149,6 +149,7 @@ number_arguments! {
     FcntlCommand as i32,
     InfoStyle as u32,
     Itimer as i32,
+    PathconfName as i32,
     RlimitResource as i32,
     Signal as i32,
     SigprocmaskHow as i32,

@@ -90,6 +90,14 @@ fn good_calls(k: &Mock) -> Vec<(&'static str, Vec<u64>)> {
         ("truncate", vec![own, 3]),
         ("ftruncate", vec![3, 3]),
         ("vfs_purge", vec![]),
+        ("statfs", vec![own, room(336)]),
+        ("fstatfs", vec![3, room(336)]),
+        ("getfsstat", vec![0, 0, 2]),
+        ("statfs64", vec![own, room(2168)]),
+        ("fstatfs64", vec![3, room(2168)]),
+        ("getfsstat64", vec![0, 0, 2]),
+        ("pathconf", vec![own, 4]),
+        ("fpathconf", vec![3, 4]),
         ("setxattr", vec![own, text("name"), buf, 5, 0, 0]),
         ("setxattr", vec![own, text("com.apple.FinderInfo"), place(&[1; 32]), 32, 0, 2]),
         ("setxattr", vec![own, text("com.apple.ResourceFork"), buf, 5, 1, 0]),
@@ -179,6 +187,7 @@ fn run(index: usize, plan: Plan) -> (Failing, &'static str, BTreeSet<i32>, Reply
     {
         prepared.set_xattr("/tmp/own", &format!("user.{name}"), b"value");
     }
+    prepared.add_file("/proc/self/mountinfo", b"2049 0 8:1 / / rw - ext4 /dev/root rw\n");
     let (name, words) = good_calls(&prepared).swap_remove(index);
     let k = Machine::new(Fault::new(prepared.process.kernel, plan), prepared.process.lkm);
     let before = k.descriptors().into_iter().collect();
@@ -275,7 +284,7 @@ fn an_interrupted_call_is_eintr() {
 #[test]
 fn a_copy_that_fails_is_efault_and_leaks_nothing() {
     for index in 0..good_calls(&machine()).len() {
-        for n in 1..50 {
+        for n in 1..80 {
             let (k, name, before, reply) = run(index, Plan::copy_fault(n));
             if k.process.kernel.injected() == 0 {
                 break;

@@ -21,6 +21,7 @@ mod open;
 mod owner;
 mod process;
 mod signal;
+mod statfs;
 mod support;
 mod sweep;
 mod time;

@@ -1,0 +1,202 @@
+//! The mounts of the process's name space, from `/proc/self/mountinfo` (`man 5 proc_pid_mountinfo`).
+
+use super::scratch::Scratch;
+use crate::convert::errno::ToBsd;
+use crate::convert::stat::device;
+use crate::kernel::Kernel;
+use crate::linux::{self, LinuxFd};
+use crate::table::SysResult;
+use crate::user::UserAddr;
+use xnu_abi::linux::flags;
+
+/// Bytes that are kept of a path, with its terminator: `MAXPATHLEN`.
+pub(super) const PATH: usize = 1024;
+/// Bytes that are kept of a type: `MFSTYPENAMELEN`.
+pub(super) const TYPE: usize = 16;
+
+/// Which of a mount's names.
+#[derive(Clone, Copy)]
+pub(super) enum Name {
+    /// Where it is mounted.
+    Point,
+    /// What is mounted.
+    Source,
+    /// The type of the file system.
+    Type,
+}
+
+impl Name {
+    /// Where it is in the memory of [`Mounts`], and how long it may be.
+    fn place(self) -> (usize, usize) {
+        match self {
+            Name::Point => (0, PATH),
+            Name::Source => (PATH, PATH),
+            Name::Type => (2 * PATH, TYPE),
+        }
+    }
+}
+
+/// A mount.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Mount {
+    /// Linux's number for it.
+    pub(super) id: u64,
+    /// The device of its files.
+    pub(super) device: i32,
+    /// Whether it is mounted on the root.
+    pub(super) is_root: bool,
+}
+
+/// The list, read mount by mount. The names of the last one that was read are in mapped memory.
+pub(super) struct Mounts<'k, K: Kernel> {
+    kernel: &'k K,
+    names: Scratch<'k, K>,
+    file: LinuxFd,
+    buffer: [u8; 256],
+    at: usize,
+    filled: usize,
+}
+
+impl<K: Kernel> Drop for Mounts<'_, K> {
+    fn drop(&mut self) {
+        // Ours alone, and only read.
+        let _ = linux::descriptor::close(self.kernel, self.file);
+    }
+}
+
+impl<'k, K: Kernel> Mounts<'k, K> {
+    /// Opens the list.
+    pub(super) fn open(kernel: &'k K) -> SysResult<Mounts<'k, K>> {
+        let names = Scratch::new(kernel, 2 * PATH + TYPE)?;
+        let path = b"/proc/self/mountinfo\0";
+        let file = linux::descriptor::openat(kernel, LinuxFd::CWD, path, flags::O_CLOEXEC, 0).to_bsd()?;
+        Ok(Mounts { kernel, names, file, buffer: [0; 256], at: 0, filled: 0 })
+    }
+
+    /// The mount with this number.
+    pub(super) fn find(&mut self, id: u64) -> SysResult<Option<Mount>> {
+        while let Some(mount) = self.read(Some(id))? {
+            if mount.id == id {
+                return Ok(Some(mount));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The next mount.
+    pub(super) fn next(&mut self) -> SysResult<Option<Mount>> {
+        self.read(None)
+    }
+
+    /// Where a name of the last mount is, with a NUL at its end.
+    pub(super) fn name(&self, name: Name) -> SysResult<UserAddr> {
+        self.names.at(name.place().0)
+    }
+
+    /// Reads a line; its names only if it is the one that is wanted.
+    fn read(&mut self, wanted: Option<u64>) -> SysResult<Option<Mount>> {
+        let Some(id) = self.number(b' ')? else { return Ok(None) };
+        if wanted.is_some_and(|wanted| wanted != id) {
+            while self.byte()?.is_some_and(|byte| byte != b'\n') {}
+            return Ok(Some(Mount { id, device: 0, is_root: false }));
+        }
+        self.number(b' ')?;
+        let major = self.number(b':')?.unwrap_or(0);
+        let minor = self.number(b' ')?.unwrap_or(0);
+        self.skip()?;
+        let length = self.keep(Name::Point)?;
+        // Options, and optional fields up to a dash.
+        while self.skip()? != Some((1, b'-')) {
+            if self.at_end()? {
+                return Ok(None);
+            }
+        }
+        self.keep(Name::Type)?;
+        self.keep(Name::Source)?;
+        while self.byte()?.is_some_and(|byte| byte != b'\n') {}
+        Ok(Some(Mount { id, device: device(major as u32, minor as u32), is_root: length == 1 }))
+    }
+
+    fn at_end(&mut self) -> SysResult<bool> {
+        if self.at == self.filled {
+            self.filled = linux::descriptor::read_own(self.kernel, self.file, &mut self.buffer).to_bsd()?;
+            self.at = 0;
+        }
+        Ok(self.filled == 0)
+    }
+
+    fn byte(&mut self) -> SysResult<Option<u8>> {
+        if self.at_end()? {
+            return Ok(None);
+        }
+        let byte = self.buffer.get(self.at).copied();
+        self.at = self.at.wrapping_add(1);
+        Ok(byte)
+    }
+
+    /// A decimal number and the byte behind it; `None` at the end of the list.
+    fn number(&mut self, end: u8) -> SysResult<Option<u64>> {
+        let mut number: Option<u64> = None;
+        while let Some(byte) = self.byte()? {
+            if byte == end {
+                break;
+            }
+            let digit = u64::from(byte.wrapping_sub(b'0'));
+            number = Some(number.unwrap_or(0).wrapping_mul(10).wrapping_add(digit));
+        }
+        Ok(number)
+    }
+
+    /// Passes over a field: its length and its first byte.
+    fn skip(&mut self) -> SysResult<Option<(usize, u8)>> {
+        let mut field: Option<(usize, u8)> = None;
+        while let Some(byte) = self.byte()? {
+            if byte == b' ' {
+                break;
+            }
+            let (length, first) = field.unwrap_or((0, byte));
+            field = Some((length.wrapping_add(1), first));
+        }
+        Ok(field)
+    }
+
+    /// Writes a field to the memory of the names, without its escapes and cut off where that ends.
+    fn keep(&mut self, name: Name) -> SysResult<usize> {
+        let (start, capacity) = name.place();
+        let mut length: usize = 0;
+        let mut piece = [0; 64];
+        let mut pending: usize = 0;
+        loop {
+            let byte = match self.byte()? {
+                None | Some(b' ') => break,
+                // Three octal digits of a byte that a field cannot have.
+                Some(b'\\') => {
+                    let mut value: u8 = 0;
+                    for _ in 0..3 {
+                        let digit = self.byte()?.unwrap_or(b'0').wrapping_sub(b'0');
+                        value = value.wrapping_mul(8).wrapping_add(digit);
+                    }
+                    value
+                }
+                Some(byte) => byte,
+            };
+            if length.wrapping_add(pending).wrapping_add(1) >= capacity {
+                continue;
+            }
+            if let Some(place) = piece.get_mut(pending) {
+                *place = byte;
+                pending = pending.wrapping_add(1);
+            }
+            if pending == piece.len() {
+                self.kernel.copy_out(self.names.at(start.wrapping_add(length))?, &piece)?;
+                length = length.wrapping_add(pending);
+                pending = 0;
+            }
+        }
+        let rest = piece.get(..pending).unwrap_or_default();
+        self.kernel.copy_out(self.names.at(start.wrapping_add(length))?, rest)?;
+        length = length.wrapping_add(pending);
+        self.kernel.copy_out(self.names.at(start.wrapping_add(length))?, &[0])?;
+        Ok(length)
+    }
+}
