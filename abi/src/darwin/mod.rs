@@ -6,6 +6,7 @@
 use crate::layout::Layout;
 use crate::table::Constant;
 
+pub mod attr;
 pub mod commpage;
 pub mod dirent;
 mod errno;
@@ -35,6 +36,7 @@ pub use errno::Errno;
 
 /// Every constant: one entry per module, in it one list per table.
 pub const CONSTANTS: &[&[&[Constant]]] = &[
+    attr::CONSTANTS,
     commpage::CONSTANTS,
     dirent::CONSTANTS,
     exec::CONSTANTS,
@@ -61,6 +63,7 @@ pub const CONSTANTS: &[&[&[Constant]]] = &[
 
 /// Every layout: one list per module.
 pub const LAYOUTS: &[&[Layout]] = &[
+    attr::LAYOUTS,
     commpage::LAYOUTS,
     dirent::LAYOUTS,
     fcntl::LAYOUTS,

@@ -9,6 +9,10 @@ use xnu_abi::linux::flags;
 
 const PROT_READ_WRITE: u32 = 3;
 
+/// Where Linux is asked to map: far from where it would, so that an address that the guest has just unmapped does not
+/// become good again. Elsewhere if that is taken.
+const FAR: UserAddr = UserAddr::new(0x2a00_0000_0000);
+
 /// Bytes that are copied at once.
 const PIECE: usize = 256;
 
@@ -24,8 +28,8 @@ impl<'a, K: Kernel> Scratch<'a, K> {
     pub(super) fn new(kernel: &'a K, length: usize) -> SysResult<Scratch<'a, K>> {
         let how = flags::MAP_PRIVATE | flags::MAP_ANONYMOUS | flags::MAP_NORESERVE;
         let length = length.max(1);
-        let start = linux::memory::mmap(kernel, UserAddr::NULL, length, PROT_READ_WRITE, how, LinuxFd(-1), 0)
-            .to_bsd()?;
+        let start =
+            linux::memory::mmap(kernel, FAR, length, PROT_READ_WRITE, how, LinuxFd(-1), 0).to_bsd()?;
         Ok(Scratch { kernel, start, length })
     }
 

@@ -91,9 +91,10 @@ fn list<K: Kernel>(kernel: &K, object: &Object<'_>, names: UserAddr, size: usize
     let mut short = [0; SHORT];
     match at(kernel, object, |place| xattr::list(kernel, place, Arg::Out(&mut short), SHORT)) {
         Ok(length) => {
-            let listed = short.get(..length).unwrap_or_default();
-            for name in listed.split_inclusive(|byte| *byte == 0) {
-                push(kernel, object, &mut names, name.strip_suffix(b"\0").unwrap_or(name))?;
+            let mut rest = short.get(..length).unwrap_or_default();
+            while let Some(end) = rest.iter().position(|byte| *byte == 0) {
+                push(kernel, object, &mut names, rest.get(..end).unwrap_or_default())?;
+                rest = rest.get(end.wrapping_add(1)..).unwrap_or_default();
             }
         }
         Err(LinuxErrno::ERANGE) => list_long(kernel, object, &mut names)?,
