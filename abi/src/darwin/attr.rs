@@ -23,6 +23,7 @@ tables! {
         ATTR_CMN_FNDRINFO = 0x4000,
         ATTR_CMN_OWNERID = 0x8000,
         ATTR_CMN_GRPID = 0x0001_0000,
+        ATTR_CMN_ACCESSMASK = 0x0002_0000,
         ATTR_CMN_FLAGS = 0x0004_0000,
         ATTR_CMN_GEN_COUNT = 0x0008_0000,
         ATTR_CMN_DOCUMENT_ID = 0x0010_0000,
@@ -144,7 +145,6 @@ tables! {
     constants ATTRIBUTE_LIMITS: u32 = "getattrlist" {
         ATTR_BIT_MAP_COUNT = 5,
         ATTR_MAX_BUFFER = 0x2000,
-        ATTR_CMN_ACCESSMASK = 0x0002_0000,
         ATTR_CMN_VALIDMASK = 0xffff_ffff,
         ATTR_CMN_SETMASK = 0x51c7_ff00,
         ATTR_CMN_VOLSETMASK = 0x6700,

@@ -3,9 +3,10 @@
 
 use super::fcntl::file::{Kind, kind};
 use super::filesec;
+use super::flags::shown;
 use super::object::{Links, Object, at_path, effective_user};
 use crate::convert::errno::ToBsd;
-use crate::convert::stat::{pipe_to_stat64, socket_to_stat64, stat64_to_stat, statx_to_stat64};
+use crate::convert::stat::{pipe_to_stat64, socket_to_stat64, stat64_to_stat};
 use crate::kernel::Kernel;
 use crate::linux::{self, LinuxFd};
 use crate::process::Context;
@@ -62,7 +63,7 @@ pub fn fstat<K: Kernel, L, T: Form>(cx: &mut Context<'_, K, L>, fd: Fd, buf: Use
     let answer = match kind(kernel, file)? {
         (Kind::Pipe, stat) => pipe_to_stat64(&stat, waiting(kernel, file)),
         (Kind::Socket, stat) => socket_to_stat64(&stat, waiting(kernel, file)),
-        (_, stat) => statx_to_stat64(&stat),
+        (_, stat) => shown(kernel, &Object::open(file), &stat),
     };
     write(kernel, buf, &answer)
 }
@@ -94,8 +95,9 @@ pub fn fstatat<K: Kernel, L, T: Form>(
     }
     if flags.contains(AtFlags::AT_FDONLY) {
         let found = Object::descriptor(cx.kernel(), Fd(directory.0));
-        let (_, stat) = found.map_err(|error| if error == Errno::EINVAL { Errno::ENOTSUP } else { error })?;
-        return write(cx.kernel(), buf, &statx_to_stat64(&stat));
+        let (object, stat) =
+            found.map_err(|error| if error == Errno::EINVAL { Errno::ENOTSUP } else { error })?;
+        return write(cx.kernel(), buf, &shown(cx.kernel(), &object, &stat));
     }
     stat_path(cx, directory, path, buf, Links::of(flags))
 }
@@ -145,7 +147,7 @@ fn stat_path<K: Kernel, L, T: Form>(
 ) -> SysResult<()> {
     at_path(cx, directory, path, links, |kernel, object| {
         let stat = object.statx(kernel).to_bsd()?;
-        write(kernel, buf, &statx_to_stat64(&stat))
+        write(kernel, buf, &shown(kernel, object, &stat))
     })
 }
 

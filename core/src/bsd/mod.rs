@@ -1,8 +1,10 @@
 //! BSD system calls: the table, and a file of handlers per family.
 
+pub mod attributes;
 pub mod descriptor;
 pub mod fcntl;
 mod filesec;
+pub mod flags;
 pub mod identity;
 pub mod length;
 pub mod memory;

@@ -38,6 +38,21 @@ pub struct Volume {
 }
 
 impl Volume {
+    /// What Linux knows.
+    pub(super) fn statfs(&self) -> &LinuxStatfs {
+        &self.statfs
+    }
+
+    /// Its identity.
+    pub(super) fn fsid(&self) -> Fsid {
+        self.fsid
+    }
+
+    /// How it is mounted.
+    pub(super) fn flags(&self) -> MountFlags {
+        self.flags
+    }
+
     fn new(statfs: LinuxStatfs, device: i32, is_root: bool) -> Volume {
         let mut flags = mount_flags(&statfs);
         flags.set(MountFlags::MNT_ROOTFS, is_root);

@@ -1,11 +1,12 @@
 //! BSD system calls (`bsd/kern/syscalls.master` of xnu-11417.101.15, as macOS configures it).
 
 use super::{
-    descriptor, fcntl, identity, length, memory, metadata, mode, name, open, owner, pathconf, process,
-    signal, statfs, time, times, transfer, xattr,
+    attributes, descriptor, fcntl, flags, identity, length, memory, metadata, mode, name, open, owner,
+    pathconf, process, signal, statfs, time, times, transfer, xattr,
 };
 use crate::table::{DirFd, FcntlArgument, Fd, Unchanged, UserBuf, UserOut, UserPath, calls};
 use crate::user::{UserAddr, UserPtr};
+use xnu_abi::darwin::attr::{AttrList, AttributeOptions};
 use xnu_abi::darwin::fcntl::{AtFlags, FcntlCommand, OpenFlags};
 use xnu_abi::darwin::mman::{Advice, MapFlags, Prot};
 use xnu_abi::darwin::mount::{Statfs, Statfs64};
@@ -13,7 +14,7 @@ use xnu_abi::darwin::resource::{Rlimit, RlimitResource};
 use xnu_abi::darwin::signal::{
     InfoStyle, Sigaction, SigactionIn, Sigaltstack, Signal, SigprocmaskHow, Ucontext64,
 };
-use xnu_abi::darwin::stat::{Mode, Stat, Stat64};
+use xnu_abi::darwin::stat::{FileFlags, Mode, Stat, Stat64};
 use xnu_abi::darwin::time::{Itimer, Itimerval, Timeval, Timezone};
 use xnu_abi::darwin::uio::Iovec;
 use xnu_abi::darwin::unistd::{AccessFlags, PathconfName, Whence};
@@ -56,8 +57,8 @@ calls! {
     31 network getpeername(fdes: Fd, asa: UserAddr, alen: UserAddr) -> i32 => todo(),
     32 network getsockname(fdes: Fd, asa: UserAddr, alen: UserAddr) -> i32 => todo(),
     33 name access(path: UserPath, amode: AccessFlags) -> () => faithful(name::access),
-    34 metadata chflags(path: UserPath, flags: i32) -> i32 => todo(),
-    35 metadata fchflags(fd: Fd, flags: i32) -> i32 => todo(),
+    34 metadata chflags(path: UserPath, flags: FileFlags) -> () => partial(flags::chflags, "flags that Linux has no equal for are kept and shown; nobody but the superuser makes a file that cannot be changed"),
+    35 metadata fchflags(fd: Fd, flags: FileFlags) -> () => partial(flags::fchflags, "flags that Linux has no equal for are kept and shown; nobody but the superuser makes a file that cannot be changed"),
     36 descriptor sync() -> i32 => todo(),
     37 signal kill(pid: i32, signum: Signal, posix: i32) -> () => faithful(signal::kill),
     38 system crossarch_trap(name: u32) -> i32 => todo(),
@@ -242,16 +243,16 @@ calls! {
     217 name fsgetpath_ext(buf: UserAddr, bufsize: usize, fsid: UserAddr, objid: u64, options: u32) -> usize => todo(),
     218 descriptor openat_dprotected_np(fd: Fd, path: UserPath, flags: i32, class: i32, dpflags: i32, mode: i32, authfd: Fd) -> i32 => todo(),
     219 removed nosys() -> () => nosys("old fstatv"),
-    220 metadata getattrlist(path: UserPath, alist: UserAddr, attribute_buffer: UserAddr, buffer_size: usize, options: u64) -> i32 => todo(),
-    221 metadata setattrlist(path: UserPath, alist: UserAddr, attribute_buffer: UserAddr, buffer_size: usize, options: u64) -> i32 => todo(),
+    220 metadata getattrlist(path: UserPath, alist: UserPtr<AttrList>, attribute_buffer: UserAddr, buffer_size: usize, options: AttributeOptions) -> () => partial(attributes::getattrlist, "no generation counts, document and clone identifiers, added times and data protection; no UUID of a volume; ATTR_CMNEXT_RELPATH is the whole path"),
+    221 metadata setattrlist(path: UserPath, alist: UserPtr<AttrList>, attribute_buffer: UserAddr, buffer_size: usize, options: AttributeOptions) -> () => partial(attributes::setattrlist, "times of birth, backup and arrival are not kept, as on a file system that has none; nor is the name of a volume"),
     222 name getdirentriesattr(fd: Fd, alist: UserAddr, buffer: UserAddr, buffersize: usize, count: UserAddr, basep: UserAddr, newstate: UserAddr, options: u64) -> i32 => todo(),
     223 name exchangedata(path1: UserPath, path2: UserPath, options: u64) -> i32 => todo(),
     224 removed nosys() -> () => nosys("old checkuseraccess or fsgetpath"),
     225 name searchfs(path: UserPath, searchblock: UserAddr, nummatches: UserAddr, scriptcode: u32, options: u32, state: UserAddr) -> i32 => todo(),
     226 name delete(path: UserPath) -> i32 => todo(),
     227 name copyfile(from: UserPath, to: UserPath, mode: i32, flags: i32) -> i32 => todo(),
-    228 metadata fgetattrlist(fd: Fd, alist: UserAddr, attribute_buffer: UserAddr, buffer_size: usize, options: u64) -> i32 => todo(),
-    229 metadata fsetattrlist(fd: Fd, alist: UserAddr, attribute_buffer: UserAddr, buffer_size: usize, options: u64) -> i32 => todo(),
+    228 metadata fgetattrlist(fd: Fd, alist: UserPtr<AttrList>, attribute_buffer: UserAddr, buffer_size: usize, options: AttributeOptions) -> () => partial(attributes::fgetattrlist, "no generation counts, document and clone identifiers, added times and data protection; no UUID of a volume; ATTR_CMNEXT_RELPATH is the whole path"),
+    229 metadata fsetattrlist(fd: Fd, alist: UserPtr<AttrList>, attribute_buffer: UserAddr, buffer_size: usize, options: AttributeOptions) -> () => partial(attributes::fsetattrlist, "times of birth, backup and arrival are not kept, as on a file system that has none; nor is the name of a volume"),
     230 | 417 descriptor poll(fds: UserAddr, nfds: u32, timeout: i32) -> i32 => todo(),
     231 removed nosys() -> () => nosys("old watchevent"),
     232 removed nosys() -> () => nosys("old waitevent"),
@@ -454,7 +455,7 @@ calls! {
     458 process coalition(operation: u32, cid: UserAddr, flags: u32) -> i32 => todo(),
     459 process coalition_info(flavor: u32, cid: UserAddr, buffer: UserAddr, bufsize: UserAddr) -> i32 => todo(),
     460 network necp_match_policy(parameters: UserAddr, parameters_size: usize, returned_result: UserAddr) -> i32 => todo(),
-    461 metadata getattrlistbulk(dirfd: Fd, alist: UserAddr, attribute_buffer: UserAddr, buffer_size: usize, options: u64) -> i32 => todo(),
+    461 metadata getattrlistbulk(dirfd: Fd, alist: UserPtr<AttrList>, attribute_buffer: UserAddr, buffer_size: usize, options: AttributeOptions) -> i32 => partial(attributes::getattrlistbulk, "no generation counts, document and clone identifiers, added times and data protection; no UUID of a volume; ATTR_CMNEXT_RELPATH is the whole path"),
     462 name clonefileat(src_dirfd: i32, src: UserPath, dst_dirfd: i32, dst: UserPath, flags: u32) -> i32 => todo(),
     463 | 464 descriptor openat(fd: DirFd, path: UserPath, flags: OpenFlags, mode: Mode) -> Fd => faithful(open::openat),
     465 name renameat(fromfd: Fd, from: UserPath, tofd: Fd, to: UserPath) -> i32 => todo(),
@@ -468,7 +469,7 @@ calls! {
     473 name readlinkat(fd: DirFd, path: UserPath, buf: UserOut, bufsize: usize) -> usize => faithful(name::readlinkat),
     474 name symlinkat(path1: UserAddr, fd: Fd, path2: UserPath) -> i32 => todo(),
     475 name mkdirat(fd: Fd, path: UserPath, mode: i32) -> i32 => todo(),
-    476 metadata getattrlistat(fd: Fd, path: UserPath, alist: UserAddr, attribute_buffer: UserAddr, buffer_size: usize, options: u64) -> i32 => todo(),
+    476 metadata getattrlistat(fd: DirFd, path: UserPath, alist: UserPtr<AttrList>, attribute_buffer: UserAddr, buffer_size: usize, options: AttributeOptions) -> () => partial(attributes::getattrlistat, "no generation counts, document and clone identifiers, added times and data protection; no UUID of a volume; ATTR_CMNEXT_RELPATH is the whole path"),
     477 process proc_trace_log(pid: i32, uniqueid: u64) -> i32 => todo(),
     478 thread bsdthread_ctl(cmd: UserAddr, arg1: UserAddr, arg2: UserAddr, arg3: UserAddr) -> i32 => todo(),
     479 descriptor openbyid_np(fsid: UserAddr, objid: UserAddr, oflags: i32) -> i32 => todo(),
@@ -516,7 +517,7 @@ calls! {
     521 process abort_with_payload(reason_namespace: u32, reason_code: u64, payload: UserAddr, payload_size: u32, reason_string: UserAddr, reason_flags: u64) -> () => todo(),
     522 network necp_session_open(flags: i32) -> i32 => todo(),
     523 network necp_session_action(necp_fd: Fd, action: u32, in_buffer: UserAddr, in_buffer_length: usize, out_buffer: UserAddr, out_buffer_length: usize) -> i32 => todo(),
-    524 metadata setattrlistat(fd: Fd, path: UserPath, alist: UserAddr, attribute_buffer: UserAddr, buffer_size: usize, options: u32) -> i32 => todo(),
+    524 metadata setattrlistat(fd: DirFd, path: UserPath, alist: UserPtr<AttrList>, attribute_buffer: UserAddr, buffer_size: usize, options: AttributeOptions) -> () => partial(attributes::setattrlistat, "times of birth, backup and arrival are not kept, as on a file system that has none; nor is the name of a volume"),
     525 network net_qos_guideline(param: UserAddr, param_len: u32) -> i32 => todo(),
     526 mount fmount(kind: UserAddr, fd: Fd, flags: i32, data: UserAddr) -> i32 => todo(),
     527 time ntp_adjtime(tp: UserAddr) -> i32 => todo(),

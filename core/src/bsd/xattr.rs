@@ -254,6 +254,44 @@ pub(super) fn finder_info<K: Kernel>(
     }
 }
 
+/// Linux's attribute that keeps file flags.
+const FLAGS: &[u8] = b"user.xnu.flags\0";
+
+/// The file flags that are kept in an attribute, if there are any.
+pub(super) fn kept_flags<K: Kernel>(kernel: &K, object: &Object<'_>) -> Option<u32> {
+    let mut flags = [0; 4];
+    let read = at(kernel, object, |place| xattr::get(kernel, place, FLAGS, Arg::Out(&mut flags), 4));
+    (read == Ok(flags.len())).then(|| u32::from_le_bytes(flags))
+}
+
+/// Keeps file flags in an attribute, or no longer.
+pub(super) fn keep_flags<K: Kernel>(
+    kernel: &K,
+    object: &Object<'_>,
+    flags: Option<u32>,
+) -> Result<(), LinuxErrno> {
+    match flags {
+        Some(flags) => {
+            let bytes = flags.to_le_bytes();
+            at(kernel, object, |place| xattr::set(kernel, place, FLAGS, Arg::In(&bytes), bytes.len(), 0))
+        }
+        None => match at(kernel, object, |place| xattr::remove(kernel, place, FLAGS)) {
+            Err(LinuxErrno::ENODATA | LinuxErrno::EOPNOTSUPP) => Ok(()),
+            other => other,
+        },
+    }
+}
+
+/// Bytes of the resource fork of a file; none is 0.
+pub(super) fn resource_fork_length<K: Kernel>(kernel: &K, object: &Object<'_>) -> Result<usize, LinuxErrno> {
+    let name = name::RESOURCE_FORK;
+    match at(kernel, object, |place| xattr::get(kernel, place, name, Arg::Val(0), 0)) {
+        // Who may not read it is told of none.
+        Err(LinuxErrno::ENODATA | LinuxErrno::EOPNOTSUPP | LinuxErrno::EACCES) => Ok(0),
+        other => other,
+    }
+}
+
 fn get_finder_info<K: Kernel>(kernel: &K, object: &Object<'_>, window: Window) -> SysResult<usize> {
     match finder_info(kernel, object).to_bsd()? {
         None => Err(missing(kernel, object, LinuxErrno::ENODATA)?),

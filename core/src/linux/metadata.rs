@@ -32,6 +32,21 @@ fn statx_with<K: Kernel>(
     Ok(answer)
 }
 
+/// `man 2 statx` of a path in mapped memory of our own, a link at its end not followed.
+pub fn statx_mapped<K: Kernel>(kernel: &K, path: UserAddr) -> LinuxResult<Statx> {
+    let mut answer = Statx::new_zeroed();
+    unit(call!(
+        kernel,
+        Statx,
+        LinuxFd::CWD.arg(),
+        Arg::User(path),
+        Arg::Val(flags::AT_SYMLINK_NOFOLLOW as usize),
+        Arg::Val((STATX_BASIC_STATS | STATX_BTIME) as usize),
+        Arg::Out(answer.as_mut_bytes())
+    ))?;
+    Ok(answer)
+}
+
 /// `man 2 statx` of an open file, and the number of its mount.
 pub fn fstatx_mount<K: Kernel>(kernel: &K, file: LinuxFd) -> LinuxResult<Statx> {
     statx_with(kernel, file, b"\0", flags::AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID)

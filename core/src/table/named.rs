@@ -3,11 +3,12 @@
 use super::argument::{Argument, Rendering};
 use bitflags::{Bits, Flags};
 use core::fmt::{self, LowerHex, Write};
+use xnu_abi::darwin::attr::AttributeOptions;
 use xnu_abi::darwin::fcntl::{AtFlags, FcntlCommand, OpenFlags};
 use xnu_abi::darwin::mman::{Advice, MapFlags, Prot};
 use xnu_abi::darwin::resource::RlimitResource;
 use xnu_abi::darwin::signal::{InfoStyle, Signal, SigprocmaskHow};
-use xnu_abi::darwin::stat::Mode;
+use xnu_abi::darwin::stat::{FileFlags, Mode};
 use xnu_abi::darwin::time::Itimer;
 use xnu_abi::darwin::unistd::{AccessFlags, PathconfName, Whence};
 use xnu_abi::darwin::xattr::XattrOptions;
@@ -54,6 +55,8 @@ macro_rules! flag_arguments {
 
 flag_arguments! {
     AtFlags as u32,
+    AttributeOptions as u32,
+    FileFlags as u32,
     MapFlags as u32,
     XattrOptions as u32,
 }

@@ -23,6 +23,12 @@ fn good_calls(k: &Mock) -> Vec<(&'static str, Vec<u64>)> {
     let open_flags = |flags: darwin::fcntl::OpenFlags| u64::from(flags.bits());
     let command = |command: darwin::fcntl::FcntlCommand| command.number() as u64;
     let dirlink = text("/tmp/link");
+    // All that a file has; all that a volume has; name, parent and Finder information; times, and Finder information.
+    let list = |common, volume, file, extended| place(&attribute_list(common, volume, 0, file, extended));
+    let everything = list(0xbfff_ffff & !0x1038_0000, 0, 0x362f, 0xf4);
+    let volume = list(0x8000_7fff, !0x0f00_0000, 0, 0);
+    let entries = list(0x8400_4001, 0, 0, 0);
+    let settable = list(0x7400, 0, 0, 0);
     vec![
         ("read", vec![3, buf, 5]),
         ("write", vec![3, buf, 5]),
@@ -90,6 +96,15 @@ fn good_calls(k: &Mock) -> Vec<(&'static str, Vec<u64>)> {
         ("truncate", vec![own, 3]),
         ("ftruncate", vec![3, 3]),
         ("vfs_purge", vec![]),
+        ("chflags", vec![own, 0x8000]),
+        ("fchflags", vec![3, 0x8000]),
+        ("getattrlist", vec![own, everything, room(4096), 4096, 0x20]),
+        ("getattrlistat", vec![cwd, own, volume, room(4096), 4096, 0x800]),
+        ("fgetattrlist", vec![3, everything, room(4096), 4096, 0x20]),
+        ("getattrlistbulk", vec![6, entries, room(1000), 1000, 0]),
+        ("setattrlist", vec![own, settable, place(&[1; 120]), 120, 0]),
+        ("setattrlistat", vec![cwd, own, settable, place(&[1; 120]), 120, 0]),
+        ("fsetattrlist", vec![3, settable, place(&[1; 120]), 120, 0]),
         ("statfs", vec![own, room(336)]),
         ("fstatfs", vec![3, room(336)]),
         ("getfsstat", vec![0, 0, 2]),
@@ -176,18 +191,25 @@ fn own_frame(k: &Mock) -> u64 {
     k.place(&bytes([0, 0, 0, 0, 0, 1032, registers])).get()
 }
 
-/// Runs a call on a machine that fails as planned; the machine is set up before the plan starts to count.
-fn run(index: usize, plan: Plan) -> (Failing, &'static str, BTreeSet<i32>, Reply) {
+/// The machine on which the good calls work.
+fn prepared() -> Machine<Mock> {
     let prepared = machine();
     xnu!(prepared, open("/tmp/own", O_RDWR) => 3);
     xnu!(prepared, pipe() => (4, 5));
     xnu!(prepared, write(5, b"bytes", 5) => 5);
+    xnu!(prepared, open("/tmp/dir", O_RDONLY) => 6);
     for name in
         ["there", "com.apple.ResourceFork", &"long".repeat(31), &"name".repeat(31), &"lung".repeat(31)]
     {
         prepared.set_xattr("/tmp/own", &format!("user.{name}"), b"value");
     }
     prepared.add_file("/proc/self/mountinfo", b"2049 0 8:1 / / rw - ext4 /dev/root rw\n");
+    prepared
+}
+
+/// Runs a call on a machine that fails as planned; the machine is set up before the plan starts to count.
+fn run(index: usize, plan: Plan) -> (Failing, &'static str, BTreeSet<i32>, Reply) {
+    let prepared = prepared();
     let (name, words) = good_calls(&prepared).swap_remove(index);
     let k = Machine::new(Fault::new(prepared.process.kernel, plan), prepared.process.lkm);
     let before = k.descriptors().into_iter().collect();
@@ -212,6 +234,8 @@ fn check(name: &str, reply: Reply, expected: darwin::Errno) {
         }
         // What the superuser alone may do, and the list that nobody can have.
         "vfs_purge" if reply == Reply::Error(EPERM) => {}
+        // The entry tells the error.
+        "getattrlistbulk" if reply == Reply::Value(1, 0) => {}
         "chmod_extended" if reply == Reply::Error(ENOTSUP) => {}
         _ => assert_eq!(reply, Reply::Error(expected), "{name}"),
     }
@@ -303,13 +327,7 @@ fn a_call_that_failed_once_succeeds_when_made_again() {
         let (k, _, _, first) = run(index, Plan::nth_of_any(1, Errno::EINTR));
         let retries = !matches!(name, "getentropy" | "exit") && first == Reply::Error(EINTR);
         if retries {
-            let (_, words) = {
-                let prepared = machine();
-                xnu!(prepared, open("/tmp/own", O_RDWR) => 3);
-                xnu!(prepared, pipe() => (4, 5));
-                xnu!(prepared, write(5, b"bytes", 5) => 5);
-                good_calls(&prepared).swap_remove(index)
-            };
+            let (_, words) = good_calls(&prepared()).swap_remove(index);
             assert_eq!(k.by_name(name, &words), expected, "{name}");
         }
     }

@@ -1,5 +1,6 @@
 //! Every served handler against the mock, as transcripts through the table: a call, an arrow, what the guest gets.
 
+mod attributes;
 mod descriptor;
 mod device;
 mod expectations;
@@ -8,6 +9,7 @@ mod fcntl;
 mod fcntl_lock;
 mod fcntl_signature;
 mod fcntl_space;
+mod flags;
 mod frames;
 mod identity;
 mod mach;

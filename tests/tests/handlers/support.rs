@@ -473,3 +473,8 @@ pub(crate) fn mode_and_owner(k: &Machine<Mock>, path: &str) -> (u64, u64, u64) {
     xnu!(k, lstat64(path, buf) => 0);
     (number(k, buf, 4, 2) & 0o7777, number(k, buf, 16, 4), number(k, buf, 20, 4))
 }
+
+/// A `struct attrlist`.
+pub(crate) fn attribute_list(common: u32, volume: u32, directory: u32, file: u32, extended: u32) -> Vec<u8> {
+    [5, common, volume, directory, file, extended].iter().flat_map(|set| set.to_le_bytes()).collect()
+}

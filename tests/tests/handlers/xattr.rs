@@ -213,11 +213,9 @@ fn long_lists_are_complete() {
 fn other_kinds_of_files_have_none() {
     let k = machine();
     k.set_credentials(xnu_backend_mock::Credentials::user(0, 0));
-    for path in ["/tmp/fifo"] {
-        assert_eq!(set(&k, path, "a", b"v", 0, 0), Answer::reply(ENOTSUP), "{path}");
-        assert_eq!(get(&k, path, "a", 9, 0), err(ENOATTR), "{path}");
-        assert_eq!(list(&k, path), [""; 0], "{path}");
-    }
+    assert_eq!(set(&k, "/tmp/fifo", "a", b"v", 0, 0), Answer::reply(ENOTSUP));
+    assert_eq!(get(&k, "/tmp/fifo", "a", 9, 0), err(ENOATTR));
+    assert_eq!(list(&k, "/tmp/fifo"), [""; 0]);
     assert_eq!(set(&k, "/tmp/link", "a", b"v", 0, NOFOLLOW), Answer::reply(ENOTSUP));
     assert_eq!(set(&k, "/dev/null", "a", b"v", 0, 0), Answer::reply(EPERM));
     assert_eq!(get(&k, "/dev/null", "a", 9, 0), err(EPERM));

@@ -45,13 +45,13 @@ pub(super) fn vnode<K: Kernel>(kernel: &K, file: LinuxFd) -> SysResult<(FileType
 
 /// What an open file may be used for (`FREAD`, `FWRITE`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Access {
-    pub(super) reads: bool,
-    pub(super) writes: bool,
+pub(in crate::bsd) struct Access {
+    pub(in crate::bsd) reads: bool,
+    pub(in crate::bsd) writes: bool,
 }
 
 /// How the file was opened.
-pub(super) fn access<K: Kernel>(kernel: &K, file: LinuxFd) -> SysResult<Access> {
+pub(in crate::bsd) fn access<K: Kernel>(kernel: &K, file: LinuxFd) -> SysResult<Access> {
     let status = linux::descriptor::fcntl(kernel, file, flags::F_GETFL, 0).to_bsd()? as u32;
     if status & flags::O_PATH != 0 {
         return Ok(Access { reads: false, writes: false });

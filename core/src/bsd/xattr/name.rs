@@ -14,6 +14,9 @@ pub(super) const PREFIX: &[u8] = b"user.";
 /// Linux's name of the Finder information.
 pub(super) const FINDER_INFO: &[u8] = b"user.com.apple.FinderInfo\0";
 
+/// Linux's name of the resource fork.
+pub(super) const RESOURCE_FORK: &[u8] = b"user.com.apple.ResourceFork\0";
+
 /// Attributes of ours, which the guest does not see.
 const OURS: &[u8] = b"xnu.";
 
