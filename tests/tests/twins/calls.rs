@@ -54,7 +54,7 @@ fn guest(name: &str, arguments: &[u64]) -> Reply {
     let mut words = [0; 8];
     words[..arguments.len()].copy_from_slice(arguments);
     let trap = Trap { class: row.class, number: row.number, words };
-    trap.dispatch(&mut Context { process: &process, thread: &mut Thread::default() })
+    trap.dispatch(&mut Context { process: &process, thread: Some(&mut Thread::default()) })
 }
 
 fn word(path: &CStr) -> u64 {
