@@ -25,6 +25,33 @@ struct xnu_emu_state_t;
 #define XNU_EMU_NORETURN
 #endif
 
+/** Of vchroot_expand: a link at the end of the path is followed. */
+#define VCHROOT_FOLLOW 1
+
+/** Of vchroot_expand. */
+struct vchroot_expand_args {
+  /** In and out. */
+  char path[4096];
+  unsigned int flags;
+  /** Where a relative path starts; -100 is the working directory. */
+  int dfd;
+};
+
+/** Of vchroot_fdpath. */
+struct vchroot_fdpath_args {
+  int fd;
+  /** Where the path goes, with its NUL. */
+  char *path;
+  /** Bytes there. */
+  unsigned int maxlen;
+};
+
+/** Of vchroot_unexpand. */
+struct vchroot_unexpand_args {
+  /** In and out. */
+  char path[4096];
+};
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -181,6 +208,35 @@ void __simple_abort(void) XNU_EMU_NORETURN;
  * another version or compiler than this copy: then nothing changes.
  */
 int32_t xnu_emu_adopt(const struct xnu_emu_state_t *state);
+
+/**
+ * Replaces the path of a program's by the path that Linux knows it by. A relative one starts at `dfd`, where -100 is the
+ * working directory; with `VCHROOT_FOLLOW` a link at its end is followed. 0, or Linux's error, negated.
+ */
+int vchroot_expand(struct vchroot_expand_args *args);
+
+/**
+ * Replaces a path of Linux's by the path that a program knows it by. 0, or Linux's error, negated.
+ */
+int vchroot_unexpand(struct vchroot_unexpand_args *args);
+
+/**
+ * Writes the path that a program knows an open file by. 0, or Linux's error, negated.
+ */
+int vchroot_fdpath(struct vchroot_fdpath_args *args);
+
+/**
+ * Makes a directory the root of the process, which `/Volumes/SystemRoot` leads out of. 0, or Darwin's error, negated.
+ *
+ * Before the process has threads. The descriptor stays the caller's.
+ */
+int __darling_vchroot(int dfd);
+
+/**
+ * Writes the path that Linux knows a path of a program's by into `out`, links followed. 0, or Linux's error, negated.
+ */
+int __darling_vchroot_expand(const char *path,
+                             char *out);
 
 #ifdef __cplusplus
 }  // extern "C"

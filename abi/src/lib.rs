@@ -10,3 +10,4 @@ pub mod layout;
 pub mod linux;
 pub mod lkm;
 pub mod table;
+pub mod vchroot;

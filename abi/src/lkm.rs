@@ -28,6 +28,16 @@ pub const KERNFD_KEY: &str = "kernfd=";
 /// process, in hexadecimal: `long (unsigned trap, void *argument)`, which answers a value or Linux's negative error.
 pub const ENTRY_KEY: &str = "lkm_entry=0x";
 
+/// The string by which a loader passes a descriptor of the directory that is the process's root, in decimal digits, and the
+/// one that says the rules below it, as [`PREFIX_FOLDS`] and [`PREFIX_HAS_EXIT`]; without it there is the exit alone.
+pub const PREFIX_KEY: &str = "vchroot=";
+/// See [`PREFIX_KEY`].
+pub const PREFIX_RULES_KEY: &str = "vchroot_rules=";
+/// Names are found whatever their case and normal form.
+pub const PREFIX_FOLDS: u64 = 1;
+/// `/Volumes/SystemRoot` leads to Linux's root.
+pub const PREFIX_HAS_EXIT: u64 = 2;
+
 /// The segment and the section of a Mach-O image that has the emulation linked in, and so makes Linux calls itself.
 pub const LINKED_SECTION: (&str, &str) = ("__DATA", "__xnu_emu");
 

@@ -7,7 +7,11 @@
 //! * `lkm_entry=0xH`: the address of a function `long (unsigned trap, void *argument)` that serves one trap as the
 //!   device's `ioctl` does and answers its value or Linux's negative error.
 //!
-//! With neither, the device is opened. Without a device there are unique port names with nothing behind them, and
+//! * `vchroot=N`: a descriptor of the directory that is the process's root, and `vchroot_rules=R`: the sum of 1, if names are
+//!   found below it whatever their case, and 2, if `/Volumes/SystemRoot` leads out. dyld's copy looks at names as they are
+//!   spelled all the same. The descriptor is closed.
+//!
+//! With neither of the first two, the device is opened. Without a device there are unique port names with nothing behind them, and
 //! every other trap is `ENOSYS`.
 //!
 //! # Safety
@@ -18,9 +22,13 @@ use crate::state::process;
 use core::ffi::{c_char, c_void};
 use core::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use xnu_abi::linux::Errno;
-use xnu_abi::lkm::{ENTRY_KEY, KERNFD_KEY, Trap};
+use xnu_abi::lkm::{
+    ENTRY_KEY, KERNFD_KEY, PREFIX_FOLDS, PREFIX_HAS_EXIT, PREFIX_KEY, PREFIX_RULES_KEY, Trap,
+};
 use xnu_backend_linux::{Device, Linux, PortNames, device_call};
+use xnu_core::linux::{self, LinuxFd};
 use xnu_core::simple::{atoi, atoi16, cstr};
+use xnu_core::vchroot::Options;
 use xnu_core::{Lkm, TrapArg, UserAddr, convert};
 
 /// Serves a trap inside the process.
@@ -109,6 +117,7 @@ pub unsafe extern "C" fn mach_driver_init(applep: *mut *const c_char) {
         door.forked();
         return;
     }
+    let (mut prefix, mut rules) = (None, PREFIX_HAS_EXIT);
     let mut next = applep;
     // SAFETY: the caller's promise: strings up to a null pointer.
     while let Some(string) = unsafe { next.read().as_ref() } {
@@ -122,8 +131,24 @@ pub unsafe extern "C" fn mach_driver_init(applep: *mut *const c_char) {
         if let Some(address) = value(string, ENTRY_KEY, atoi16) {
             door.entry.store(address as usize, Ordering::Release);
         }
+        if let Some(number) = value(string, PREFIX_KEY, atoi) {
+            prefix = i32::try_from(number).ok();
+        }
+        if let Some(sum) = value(string, PREFIX_RULES_KEY, atoi) {
+            rules = sum;
+        }
         // SAFETY: the list goes on.
         next = unsafe { next.add(1) };
+    }
+    if let Some(directory) = prefix {
+        let options = Options {
+            case_insensitive: !cfg!(feature = "dyld") && rules & PREFIX_FOLDS != 0,
+            root_exit: rules & PREFIX_HAS_EXIT != 0,
+        };
+        // A descriptor that is no directory's leaves the process without a prefix, as its first look-up shows.
+        if process().set_prefix(LinuxFd(directory), options).is_ok() {
+            let _ = linux::descriptor::close(&process().kernel, LinuxFd(directory));
+        }
     }
     if door.entry().is_none() && door.fd.load(Ordering::Acquire) < 0 {
         door.open(Device::open());

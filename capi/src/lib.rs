@@ -26,6 +26,7 @@ pub mod simple;
 pub mod state;
 mod va_list;
 pub mod variadic;
+pub mod vchroot;
 
 pub use va_list::CVaList;
 

@@ -31,7 +31,7 @@ pub enum Undecodable {
 }
 
 /// The number of the indirect system call.
-const SYS_SYSCALL: u32 = 0;
+pub const SYS_SYSCALL: u32 = 0;
 
 impl Call {
     /// Decodes an x86-64 `syscall` (`bsd/dev/i386/systemcalls.c`, `unix_syscall64`; `osfmk/i386/bsd_i386.c`,
@@ -63,24 +63,6 @@ impl Call {
             }
         }
         Ok(Call { class, number, words })
-    }
-
-    /// Decodes a call that a wrapper makes as a function: the bare number, which may carry the class bits that
-    /// `syscall` needs, or a minus sign for Mach; all arguments in order.
-    #[inline]
-    pub fn linked(class: Class, number: u32, words: &[u64; 8]) -> Call {
-        const CLASS_SHIFT: u32 = 24;
-        const NUMBER: u32 = 0x00ff_ffff;
-        let number = match number {
-            carries if carries >> CLASS_SHIFT == class.number() => carries & NUMBER,
-            minus if class == Class::Mach && minus as i32 <= 0 => minus.wrapping_neg(),
-            bare => bare,
-        };
-        if class == Class::Bsd && number == SYS_SYSCALL {
-            let [number, a, b, c, d, e, f, g] = *words;
-            return Call { class, number: number as u32, words: [a, b, c, d, e, f, g, 0] };
-        }
-        Call { class, number, words: *words }
     }
 
     /// The row that serves this call.
@@ -168,6 +150,25 @@ pub fn reply(class: Option<Class>, reply: Reply, registers: &mut Registers) -> b
             true
         }
     }
+}
+
+/// The bare number of a call that a wrapper makes as a function: it may carry the class bits that `syscall` needs, or a
+/// minus sign for Mach.
+#[inline(always)]
+pub fn linked_number(class: Class, number: u32) -> u32 {
+    const CLASS_SHIFT: u32 = 24;
+    const NUMBER: u32 = 0x00ff_ffff;
+    match number {
+        carries if carries >> CLASS_SHIFT == class.number() => carries & NUMBER,
+        minus if class == Class::Mach && minus as i32 <= 0 => minus.wrapping_neg(),
+        bare => bare,
+    }
+}
+
+/// The call that a linked call of number 0 of BSD stands for: its number is the first argument.
+pub fn linked_indirect(words: &[u64; 8]) -> Call {
+    let [number, a, b, c, d, e, f, g] = *words;
+    Call { class: Class::Bsd, number: number as u32, words: [a, b, c, d, e, f, g, 0] }
 }
 
 /// A reply as the two words that a linked call returns: BSD's errors are negative, in the first.

@@ -2,10 +2,13 @@
 
 use crate::descriptors::Descriptors;
 use crate::kernel::Kernel;
+use crate::linux::{LinuxFd, LinuxResult};
 use crate::lkm::Lkm;
 use crate::registers::{Registers, VectorState};
 use crate::reserved::Reserved;
 use crate::signal::{Actions, ThreadSignals};
+use crate::vchroot::{self, Lookup, Vchroot};
+use xnu_abi::vchroot::{PATH_BYTES, VchrootExpandArgs, VchrootUnexpandArgs};
 
 /// A process: the backends and the state that outlives a call.
 ///
@@ -21,6 +24,8 @@ pub struct Process<K, L> {
     pub reserved: Reserved,
     /// What Linux does not keep of descriptors.
     pub descriptors: Descriptors,
+    /// The directory that is the process's root.
+    pub vchroot: Vchroot,
 }
 
 impl<K: Kernel, L: Lkm> Process<K, L> {
@@ -32,7 +37,61 @@ impl<K: Kernel, L: Lkm> Process<K, L> {
             actions: Actions::new(),
             reserved: Reserved::new(),
             descriptors: Descriptors::new(),
+            vchroot: Vchroot::new(),
         }
+    }
+}
+
+impl<K: Kernel, L> Process<K, L> {
+    /// Makes a directory the process's root. Before the process has threads. The descriptor stays the caller's; that of
+    /// Linux's own root means no prefix.
+    ///
+    /// # Errors
+    /// `ENOTDIR`, `EBADF`, `EMFILE`.
+    pub fn set_prefix(&self, directory: LinuxFd, options: vchroot::Options) -> LinuxResult<()> {
+        self.vchroot.set(&self.kernel, directory, options)
+    }
+
+    /// Makes Linux's root the process's again. Before the process has threads.
+    pub fn clear_prefix(&self) {
+        self.vchroot.clear(&self.kernel);
+    }
+
+    /// For paths of the process; `None` where its root is Linux's.
+    pub fn lookup(&self) -> Option<Lookup<'_, K>> {
+        Lookup::new(&self.kernel, &self.vchroot)
+    }
+
+    /// [`vchroot::expand`] for this process.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn vchroot_expand(&self, args: &mut VchrootExpandArgs) -> LinuxResult<()> {
+        vchroot::expand(self.lookup(), &mut args.path, args.flags, args.dfd)
+    }
+
+    /// [`vchroot::expand`] of a path that is in no structure.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn vchroot_expand_path(&self, path: &mut [u8; PATH_BYTES], flags: u32, dfd: i32) -> LinuxResult<()> {
+        vchroot::expand(self.lookup(), path, flags, dfd)
+    }
+
+    /// [`vchroot::unexpand`] for this process.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn vchroot_unexpand(&self, args: &mut VchrootUnexpandArgs) -> LinuxResult<()> {
+        vchroot::unexpand(self.lookup(), args)
+    }
+
+    /// [`vchroot::fdpath`] for this process.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn vchroot_fdpath(&self, file: i32, out: &mut [u8]) -> LinuxResult<usize> {
+        vchroot::fdpath(&self.kernel, self.lookup(), file, out)
     }
 }
 

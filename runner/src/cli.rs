@@ -11,6 +11,9 @@ Examples:
   xnurun --trace=calls.txt ./prog   the same, into a file
   xnurun --trace-json=calls.json ./prog
   xnurun -c ./prog                  count calls, errors and time
+  xnurun --init-prefix ~/mac        make a root for macOS programs
+  xnurun --prefix ~/mac --sandbox /bin/prog
+                                    run a program that sees only that root, and can reach nothing else
 
 Exit status: the program's own. 126 if the file is there but cannot be run, 127 if it is not there, 125 if xnurun \
 itself cannot work here. A program that a signal ends makes xnurun end by the same signal.
@@ -27,9 +30,29 @@ pub struct Cli {
     #[command(flatten)]
     pub trace: TraceOptions,
 
-    /// The directory that is the program's root; only / for now
+    /// The directory that is the program's root: PROGRAM and every path are looked up below it
     #[arg(long, value_name = "DIR", default_value = "/", value_hint = ValueHint::DirPath)]
     pub prefix: PathBuf,
+
+    /// Find names below the prefix whatever their case and Unicode normal form, as a macOS volume does
+    #[arg(long)]
+    pub case_insensitive: bool,
+
+    /// Seal the prefix: /Volumes/SystemRoot does not lead to Linux's root
+    #[arg(long)]
+    pub no_root_exit: bool,
+
+    /// Let /Volumes/SystemRoot lead to Linux's root (the default)
+    #[arg(long, overrides_with = "no_root_exit")]
+    pub root_exit: bool,
+
+    /// Confine the program to the prefix with Landlock; implies --no-root-exit
+    #[arg(long)]
+    pub sandbox: bool,
+
+    /// Make the directories, links and files of a macOS root in DIR where they are missing, and nothing else
+    #[arg(long, value_name = "DIR", exclusive = true, value_hint = ValueHint::DirPath)]
+    pub init_prefix: Option<PathBuf>,
 
     /// The dynamic linker to use in place of the prefix's /usr/lib/dyld
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -44,7 +67,7 @@ pub struct Cli {
     pub man: bool,
 
     /// The program and its arguments
-    #[arg(value_name = "PROGRAM", required_unless_present_any = ["completions", "man"])]
+    #[arg(value_name = "PROGRAM", required_unless_present_any = ["completions", "man", "init_prefix"])]
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_hint = ValueHint::CommandWithArguments)]
     pub program: Vec<OsString>,
 }
@@ -83,6 +106,11 @@ impl Cli {
         Some(Cli {
             trace: TraceOptions { trace: None, trace_json: None, summary: false },
             prefix: PathBuf::from("/"),
+            case_insensitive: false,
+            no_root_exit: false,
+            root_exit: false,
+            sandbox: false,
+            init_prefix: None,
             dyld: None,
             completions: None,
             man: false,

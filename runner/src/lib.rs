@@ -5,6 +5,7 @@ pub mod commpage;
 mod linked;
 pub mod load;
 pub mod macho;
+pub mod prefix;
 pub mod sandbox;
 pub mod skeleton;
 pub mod stack;

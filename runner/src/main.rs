@@ -11,7 +11,7 @@ use clap::{CommandFactory, Parser};
 use std::ffi::{OsString, c_char, c_int};
 use std::io;
 use xnurun::cli::Cli;
-use xnurun::start;
+use xnurun::{skeleton, start};
 
 #[unsafe(no_mangle)]
 extern "C" fn main(_: c_int, _: *const *const c_char) -> c_int {
@@ -31,6 +31,18 @@ extern "C" fn main(_: c_int, _: *const *const c_char) -> c_int {
     }
     if cli.man {
         return c_int::from(clap_mangen::Man::new(Cli::command()).render(&mut io::stdout()).is_err());
+    }
+    if let Some(prefix) = &cli.init_prefix {
+        return match skeleton::make(prefix) {
+            Ok(made) => {
+                println!("{}: {made} things made, the rest was there", prefix.display());
+                0
+            }
+            Err(error) => {
+                eprintln!("xnurun: --init-prefix: {error}");
+                c_int::from(start::CANNOT_WORK)
+            }
+        };
     }
     match start::run(cli) {
         Ok(never) => match never {},

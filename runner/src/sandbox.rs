@@ -5,7 +5,7 @@
 //!
 //! Landlock restricts opening, executing, making, removing, renaming and truncating files, `ioctl` on devices, abstract
 //! sockets and signals; it does not restrict looking (`stat`, `readlink`, `access`), changing the working directory, nor
-//! what was open before. Newer kernels restrict more: [`unenforced`] says what this one leaves open.
+//! what was open before. Newer kernels restrict more; what the one at hand leaves open is said at the start.
 
 use landlock::{
     ABI, Access, AccessFs, CompatLevel, Compatible, LandlockStatus, PathBeneath, PathFd, Ruleset,

@@ -10,7 +10,7 @@
 
 use std::fmt;
 use xnu_abi::darwin::exec::{ARG_MAX, MAXPATHLEN, apple};
-use xnu_abi::lkm::{ENTRY_KEY, KERNFD_KEY};
+use xnu_abi::lkm::{ENTRY_KEY, KERNFD_KEY, PREFIX_KEY, PREFIX_RULES_KEY};
 
 /// Bytes of a pointer, and what each part of the string area is padded to.
 const POINTER_BYTES: usize = 8;
@@ -78,6 +78,8 @@ pub struct Start<'a> {
     pub thread_port: Option<u32>,
     /// Where an image that has the emulation linked in finds its LKM.
     pub lkm: Option<HandOver>,
+    /// A descriptor of the prefix for such an image, and its rules ([`xnu_abi::lkm::PREFIX_RULES_KEY`]).
+    pub prefix: Option<(i32, u64)>,
     /// From the kernel's random generator, and used for nothing else.
     pub random: &'a [u8; RANDOM_BYTES],
 }
@@ -217,6 +219,10 @@ fn apple_strings(start: &Start<'_>, top: u64) -> Vec<String> {
         HandOver::Device(fd) => format!("{KERNFD_KEY}{fd}"),
         HandOver::Entry(address) => format!("{ENTRY_KEY}{address:x}"),
     }));
+    if let Some((directory, rules)) = start.prefix {
+        strings.push(format!("{PREFIX_KEY}{directory}"));
+        strings.push(format!("{PREFIX_RULES_KEY}{rules}"));
+    }
     strings.extend(start.thread_port.map(|name| format!("{}{name:#x}", apple::MAIN_TH_PORT_KEY)));
     strings
 }

@@ -5,6 +5,8 @@ use crate::commpage::{self, Clock, Host, Sample};
 use crate::linked;
 use crate::load::{self, Bytes, FixedPage, Loaded};
 use crate::macho::{self, Kind, Program};
+use crate::prefix::Prefix;
+use crate::sandbox;
 use crate::stack::{self, FileId, HandOver, RANDOM_BYTES, Stack, Start};
 use crate::trace::{self, Format, Options, Output, Recorder, Trace};
 use crate::trap::Guest;
@@ -137,6 +139,9 @@ struct Prepared {
     program: Program,
     dyld: Option<(PathBuf, File, Program)>,
     arguments: Vec<OsString>,
+    prefix: Option<Prefix>,
+    /// What to confine the program to.
+    sandbox: Option<PathBuf>,
     /// The clocks when the runner started: the older, the better its rate is known.
     started: Sample,
 }
@@ -151,17 +156,21 @@ enum Stopped {
 impl Prepared {
     fn new(cli: &Cli, started: Sample) -> Result<Prepared, Failure> {
         let name = cli.program.first().map(OsString::as_os_str).unwrap_or_default();
-        if cli.prefix != Path::new("/") {
-            let what = "--prefix: only / can be the program's root so far";
-            return Err(Failure::about(&cli.prefix, CANNOT_WORK, what));
+        let prefix = Prefix::open(cli).map_err(|error| {
+            Failure::about(&cli.prefix, CANNOT_WORK, format_args!("--prefix: cannot be opened: {error}"))
+        })?;
+        if cli.sandbox && prefix.is_none() {
+            return Err(Failure::new(CANNOT_WORK, "--sandbox: what to? Name a directory with --prefix DIR"));
         }
-        let (path, file) = open(name)?;
+        let (path, file) = open(name, prefix.as_ref())?;
         let program = read(&path, &file, Kind::Program)?;
         let dyld = match &program.dylinker {
             None => None,
-            Some(name) => dynamic_linker(cli, &path, &program, OsStr::from_bytes(name))?,
+            Some(name) => dynamic_linker(cli, prefix.as_ref(), &path, &program, OsStr::from_bytes(name))?,
         };
-        let prepared = Prepared { path, file, program, dyld, arguments: cli.program.clone(), started };
+        let arguments = cli.program.clone();
+        let sandbox = cli.sandbox.then(|| cli.prefix.clone());
+        let prepared = Prepared { path, file, program, dyld, arguments, prefix, sandbox, started };
         if prepared.is_linked() && cli.trace.is_wanted() {
             let what = "makes Linux calls itself, which are not traced here: use strace, or leave out --trace and -c";
             return Err(Failure::about(&prepared.path, CANNOT_WORK, what));
@@ -179,15 +188,30 @@ impl Prepared {
             return self.start_linked();
         }
         let thread = Guest::attach(recorder).map_err(cannot_work)?;
+        if let Some(prefix) = &self.prefix {
+            prefix.apply(&thread.guest.process).map_err(cannot_work)?;
+        }
 
         let (loaded, dyld, fixed) = self.map()?;
         let registers = self.registers(&loaded, dyld.as_ref(), None)?;
+        self.confine()?;
         self.fill_commpage(fixed)?;
         thread
             .keep(COMMPAGE..COMMPAGE + COMMPAGE_LENGTH)
             .map_err(|_| Stopped::Failed(Failure::new(CANNOT_WORK, "too many mappings to protect")))?;
         drop(self);
         thread.start(registers).map_err(|refused| Stopped::Failed(Failure::new(CANNOT_WORK, refused)))
+    }
+
+    /// Puts up the wall, and says what is not behind it.
+    fn confine(&self) -> Result<(), Stopped> {
+        let Some(prefix) = &self.sandbox else { return Ok(()) };
+        let open = sandbox::confine(prefix)
+            .map_err(|error| Stopped::Failed(Failure::about(prefix, CANNOT_WORK, error)))?;
+        if !open.is_empty() {
+            eprintln!("xnurun: --sandbox: this kernel does not forbid {}", open.join(", "));
+        }
+        Ok(())
     }
 
     /// Whether what is entered has the emulation linked in.
@@ -199,6 +223,7 @@ impl Prepared {
     fn start_linked(self) -> Result<Infallible, Stopped> {
         let (loaded, dyld, fixed) = self.map()?;
         let registers = self.registers(&loaded, dyld.as_ref(), Some(linked::hand_over()))?;
+        self.confine()?;
         self.fill_commpage(fixed)?;
         drop(self);
         linked::start(&registers)
@@ -248,6 +273,10 @@ impl Prepared {
                 (range.end, Stack { size, allocation, allocation_size: range.end - allocation })
             }
         };
+        let handed_prefix = match (&self.prefix, lkm) {
+            (Some(prefix), Some(_)) => Some(prefix.hand_over().map_err(|error| failed(&error))?),
+            _ => None,
+        };
         let random = random().map_err(|error| failed(&format_args!("no random bytes: {error}")))?;
         let arguments: Vec<&[u8]> = self.arguments.iter().map(|argument| argument.as_bytes()).collect();
         let environment = environment();
@@ -263,6 +292,7 @@ impl Prepared {
             dyld_file: self.dyld.as_ref().and_then(|(_, file, _)| file_id(file)),
             signature: None,
             thread_port: None,
+            prefix: handed_prefix,
             lkm,
             random: &random,
         };
@@ -304,10 +334,18 @@ fn open_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)
 }
 
+/// Opens a file of the program's: below the prefix, if there is one.
+fn open_below(path: &Path, prefix: Option<&Prefix>) -> io::Result<File> {
+    match prefix {
+        None => open_file(path),
+        Some(prefix) => open_file(&prefix.host_path(path)?),
+    }
+}
+
 /// Opens a program. A name without a slash is looked for where it stands, then along `PATH`.
-fn open(name: &OsStr) -> Result<(PathBuf, File), Failure> {
+fn open(name: &OsStr, prefix: Option<&Prefix>) -> Result<(PathBuf, File), Failure> {
     let here = PathBuf::from(name);
-    let error = match open_file(&here) {
+    let error = match open_below(&here, prefix) {
         Ok(file) => return Ok((here, file)),
         Err(error) => error,
     };
@@ -315,14 +353,17 @@ fn open(name: &OsStr) -> Result<(PathBuf, File), Failure> {
         return Err(Failure::about(&here, CANNOT_RUN, format_args!("cannot be read: {error}")));
     }
     let executable = |file: &PathBuf| {
-        file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+        let host = prefix.map_or_else(|| Ok(file.clone()), |prefix| prefix.host_path(file));
+        host.and_then(|host| host.metadata())
+            .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
     };
     let path = env::var_os("PATH").filter(|_| !name.is_empty() && !name.as_bytes().contains(&b'/'));
     let found =
         path.and_then(|path| env::split_paths(&path).map(|folder| folder.join(name)).find(executable));
     match found {
+        None if prefix.is_some() => Err(Failure::about(&here, NOT_FOUND, "no such file below the prefix")),
         None => Err(Failure::about(&here, NOT_FOUND, "no such file")),
-        Some(found) => match open_file(&found) {
+        Some(found) => match open_below(&found, prefix) {
             Ok(file) => Ok((found, file)),
             Err(error) => Err(Failure::about(&found, CANNOT_RUN, format_args!("cannot be read: {error}"))),
         },
@@ -343,12 +384,18 @@ fn read(path: &Path, file: &File, kind: Kind) -> Result<Program, Failure> {
 /// there is none: what Go's linker made until 1.10.
 fn dynamic_linker(
     cli: &Cli,
+    prefix: Option<&Prefix>,
     program_path: &Path,
     program: &Program,
     name: &OsStr,
 ) -> Result<Option<(PathBuf, File, Program)>, Failure> {
-    let path = cli.dyld.clone().unwrap_or_else(|| PathBuf::from(name));
-    if cli.dyld.is_none() && !path.exists() {
+    // One that is named on the command line is the host's.
+    let (path, prefix) = match &cli.dyld {
+        Some(path) => (path.clone(), None),
+        None => (PathBuf::from(name), prefix),
+    };
+    let opened = open_below(&path, prefix);
+    if cli.dyld.is_none() && opened.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
         let alone = matches!(program.entry, macho::Entry::Thread(_)) && !program.needs_libraries;
         if alone {
             return Ok(None);
@@ -359,8 +406,8 @@ fn dynamic_linker(
         );
         return Err(Failure::about(program_path, CANNOT_RUN, what));
     }
-    let file = open_file(&path)
-        .map_err(|error| Failure::about(&path, CANNOT_RUN, format_args!("cannot be read: {error}")))?;
+    let file =
+        opened.map_err(|error| Failure::about(&path, CANNOT_RUN, format_args!("cannot be read: {error}")))?;
     let linker = read(&path, &file, Kind::Dylinker)?;
     Ok(Some((path, file, linker)))
 }

@@ -12,6 +12,7 @@ mod real;
 mod setup;
 mod starts;
 mod test;
+mod unicode;
 mod workspace;
 
 use clap::{Parser, Subcommand};
@@ -49,6 +50,8 @@ enum Command {
     Starts(starts::Options),
     /// Run everything that must pass
     Test(test::Options),
+    /// Compare the core's tables of Unicode with their source, or write them
+    Unicode(unicode::Options),
 }
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
             Ok(code) => return code,
             Err(error) => Err(error),
         },
+        Command::Unicode(options) => unicode::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -35,7 +35,7 @@ const MACHO_COMPILER: Need =
     need("a C compiler for Mach-O", &["clang"], || succeeds(&["clang", "--version"]));
 const ARM64_COMPILER: Need =
     need("a C compiler for arm64", &["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"], || {
-        succeeds(&["aarch64-linux-gnu-gcc", "--version"])
+        succeeds(&["aarch64-linux-gnu-gcc", "-E", "-x", "c", "-include", "stdio.h", "/dev/null"])
     });
 const ARM64_EMULATOR: Need =
     need("an emulator of arm64", &["qemu-user"], || succeeds(&["qemu-aarch64", "--version"]));

@@ -22,9 +22,12 @@ mod aarch64;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
+use crate::door::Door;
 use crate::state;
+use xnu_backend_linux::Linux;
+use xnu_core::dispatch::{self, SYS_SYSCALL};
 use xnu_core::table::Class;
-use xnu_core::{Call, Context, dispatch};
+use xnu_core::{Context, Reply};
 
 /// What an entry returns in two registers.
 #[repr(C)]
@@ -33,25 +36,56 @@ struct Words {
     second: u64,
 }
 
+type Cx<'a> = Context<'a, Linux, Door>;
+
+/// Serves a call by its own table: nothing of the others is on the stack of an entry.
+///
+/// What is done between the wrapper and Linux is felt: the arguments stay where the entry has put them, and a value,
+/// which most calls answer, is told from the rest by one branch.
 #[inline(always)]
-fn serve(class: Class, number: u32, words: &[u64; 8]) -> Words {
-    let call = Call::linked(class, number, words);
-    let reply = call.dispatch(&mut Context { process: state::process(), thread: None });
+fn serve(
+    class: Class,
+    number: u32,
+    words: &[u64; 8],
+    table: impl FnOnce(&mut Cx<'_>, u32, &[u64; 8]) -> Reply,
+) -> Words {
+    let mut cx = Context { process: state::process(), thread: None };
+    match (class, table(&mut cx, number, words)) {
+        (Class::Bsd, Reply::Value(first, second)) => Words { first, second },
+        (_, Reply::Value(first, _)) => Words { first, second: 0 },
+        (_, other) => rest(class, other),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn rest(class: Class, reply: Reply) -> Words {
     let (first, second) = dispatch::linked_reply(class, reply);
     Words { first, second }
 }
 
 extern "C" fn bsd(number: u32, words: &[u64; 8]) -> Words {
-    serve(Class::Bsd, number, words)
+    match dispatch::linked_number(Class::Bsd, number) {
+        SYS_SYSCALL => indirect(words),
+        number => serve(Class::Bsd, number, words, xnu_core::bsd::dispatch),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn indirect(words: &[u64; 8]) -> Words {
+    let call = dispatch::linked_indirect(words);
+    let mut cx = Context { process: state::process(), thread: None };
+    rest(call.class, call.dispatch(&mut cx))
 }
 
 extern "C" fn mach(number: u32, words: &[u64; 8]) -> Words {
-    serve(Class::Mach, number, words)
+    serve(Class::Mach, dispatch::linked_number(Class::Mach, number), words, xnu_core::mach::dispatch)
 }
 
 extern "C" fn machdep(number: u32, words: &[u64; 8]) -> Words {
     // As Darling's entry does: whatever is above the low byte is not looked at.
-    serve(Class::Machdep, number & 0xff, words)
+    serve(Class::Machdep, number & 0xff, words, xnu_core::machdep::dispatch)
 }
 
 /// Directives as the object format wants them.

@@ -107,7 +107,7 @@ pub fn fcntl<K: Kernel, L>(
             _ => Err(Errno::ENOTTY),
         },
         C::F_FREEZE_FS | C::F_THAW_FS => freeze(kernel, file),
-        C::F_GETPATH | C::F_GETPATH_NOFIRMLINK | C::F_GETPATH_MTMINFO => path::get(kernel, file, address),
+        C::F_GETPATH | C::F_GETPATH_NOFIRMLINK | C::F_GETPATH_MTMINFO => path::get(cx.process, file, address),
         C::F_PATHPKG_CHECK => path::package(kernel, file, address),
         C::F_OPENFROM => path::open_from(cx, file, address),
         C::F_UNLINKFROM => path::unlink_from(cx, file, address),

@@ -7,7 +7,7 @@
 //!
 //! A file system without such attributes has no flags (`ENOTSUP`), and neither has anything but a file or a directory.
 
-use super::object::{Links, Object, at_path, effective_user};
+use super::object::{Object, at_opened, effective_user};
 use super::xattr::{keep_flags, kept_flags};
 use crate::convert::errno::ToBsd;
 use crate::convert::stat::statx_to_stat64;
@@ -15,6 +15,7 @@ use crate::kernel::Kernel;
 use crate::linux::{self, LinuxFd, LinuxResult};
 use crate::process::Context;
 use crate::table::{DirFd, Fd, SysResult, UserPath};
+use crate::vchroot::Links;
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::stat::{FileFlags, FileType, Mode, SF_SETTABLE, SF_SYNTHETIC, Stat64, UF_SETTABLE};
 use xnu_abi::linux::{Errno as LinuxErrno, Statx, flags as linux_flags};
@@ -29,8 +30,8 @@ const OF_LINUX: FileFlags = FileFlags::SF_IMMUTABLE.union(FileFlags::SF_APPEND).
 
 /// `man 2 chflags`.
 pub fn chflags<K: Kernel, L>(cx: &mut Context<'_, K, L>, path: UserPath, flags: FileFlags) -> SysResult<()> {
-    at_path(cx, DirFd::CWD, path, Links::Follow, |kernel, object| {
-        object.with_file(kernel, |file| set(kernel, &Object::open(file), flags.bits()))
+    at_opened(cx, DirFd::CWD, path, Links::Follow, |kernel, file| {
+        set(kernel, &Object::open(file), flags.bits())
     })
 }
 

@@ -1,11 +1,12 @@
 //! Lengths: `truncate` and `ftruncate`.
 
-use super::object::{Links, at_path};
+use super::object::at_path;
 use crate::convert::errno::ToBsd;
 use crate::kernel::Kernel;
 use crate::linux;
 use crate::process::Context;
 use crate::table::{DirFd, Fd, SysResult, UserPath};
+use crate::vchroot::Links;
 use xnu_abi::darwin::Errno;
 use xnu_abi::linux::Errno as LinuxErrno;
 use xnu_abi::linux::flags;

@@ -4,7 +4,7 @@
 use super::fcntl::file::{Kind, kind};
 use super::filesec;
 use super::flags::shown;
-use super::object::{Links, Object, at_path, effective_user};
+use super::object::{Object, at_path, effective_user, links};
 use crate::convert::errno::ToBsd;
 use crate::convert::stat::{pipe_to_stat64, socket_to_stat64, stat64_to_stat};
 use crate::kernel::Kernel;
@@ -12,6 +12,7 @@ use crate::linux::{self, LinuxFd};
 use crate::process::Context;
 use crate::table::{DirFd, Fd, SysResult, UserPath};
 use crate::user::{UserAddr, UserPtr};
+use crate::vchroot::Links;
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::fcntl::AtFlags;
 use xnu_abi::darwin::stat::{Stat, Stat64};
@@ -99,7 +100,7 @@ pub fn fstatat<K: Kernel, L, T: Form>(
             found.map_err(|error| if error == Errno::EINVAL { Errno::ENOTSUP } else { error })?;
         return write(cx.kernel(), buf, &shown(cx.kernel(), &object, &stat));
     }
-    stat_path(cx, directory, path, buf, Links::of(flags))
+    stat_path(cx, directory, path, buf, links(flags))
 }
 
 /// `stat_extended` and `stat64_extended`.

@@ -1,7 +1,7 @@
 //! Permissions: `chmod` and its kin, `umask`.
 
 use super::filesec::{self, Wanted};
-use super::object::{Links, Object, at_path, effective_user};
+use super::object::{Object, at_path, effective_user, links};
 use super::owner;
 use crate::convert::errno::ToBsd;
 use crate::kernel::Kernel;
@@ -9,6 +9,7 @@ use crate::linux::{self, LinuxFd, LinuxResult};
 use crate::process::Context;
 use crate::table::{DirFd, Fd, SysResult, UserPath};
 use crate::user::UserAddr;
+use crate::vchroot::Links;
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::fcntl::AtFlags;
 use xnu_abi::darwin::stat::Mode;
@@ -34,7 +35,7 @@ pub fn fchmodat<K: Kernel, L>(
     if !(AtFlags::AT_SYMLINK_NOFOLLOW | AtFlags::AT_SYMLINK_NOFOLLOW_ANY).contains(flags) {
         return Err(Errno::EINVAL);
     }
-    at_path(cx, directory, path, Links::of(flags), |kernel, object| set(kernel, object, mode.bits()))
+    at_path(cx, directory, path, links(flags), |kernel, object| set(kernel, object, mode.bits()))
 }
 
 /// `man 2 fchmod`.

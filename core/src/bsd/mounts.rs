@@ -1,18 +1,22 @@
 //! The mounts of the process's name space, from `/proc/self/mountinfo` (`man 5 proc_pid_mountinfo`).
 
-use super::scratch::Scratch;
+use super::scratch::{Scratch, copy};
 use crate::convert::errno::ToBsd;
 use crate::convert::stat::device;
 use crate::kernel::Kernel;
 use crate::linux::{self, LinuxFd};
 use crate::table::SysResult;
 use crate::user::UserAddr;
-use xnu_abi::linux::flags;
+use crate::vchroot::Lookup;
+use xnu_abi::linux::{Errno as LinuxErrno, flags};
 
 /// Bytes that are kept of a path, with its terminator: `MAXPATHLEN`.
 pub(super) const PATH: usize = 1024;
 /// Bytes that are kept of a type: `MFSTYPENAMELEN`.
 pub(super) const TYPE: usize = 16;
+
+/// The length of a path that may go on.
+const CUT_OFF: usize = PATH - 1;
 
 /// Which of a mount's names.
 #[derive(Clone, Copy)]
@@ -43,13 +47,25 @@ pub(super) struct Mount {
     pub(super) id: u64,
     /// The device of its files.
     pub(super) device: i32,
-    /// Whether it is mounted on the root.
+    /// Whether the guest's root is on it.
     pub(super) is_root: bool,
+    /// Whether the guest has no name for where it is.
+    pub(super) is_hidden: bool,
 }
+
+/// The prefix, and the number of the mount that it is on.
+struct Prefix<'k, K: Kernel> {
+    lookup: Lookup<'k, K>,
+    mount: u64,
+}
+
+/// Where the mount point is as Linux has it; what is at [`Name::Point`] is the guest's.
+const HOST_POINT: usize = 2 * PATH + TYPE;
 
 /// The list, read mount by mount. The names of the last one that was read are in mapped memory.
 pub(super) struct Mounts<'k, K: Kernel> {
     kernel: &'k K,
+    prefix: Option<Prefix<'k, K>>,
     names: Scratch<'k, K>,
     file: LinuxFd,
     buffer: [u8; 256],
@@ -66,11 +82,18 @@ impl<K: Kernel> Drop for Mounts<'_, K> {
 
 impl<'k, K: Kernel> Mounts<'k, K> {
     /// Opens the list.
-    pub(super) fn open(kernel: &'k K) -> SysResult<Mounts<'k, K>> {
-        let names = Scratch::new(kernel, 2 * PATH + TYPE)?;
+    pub(super) fn open(kernel: &'k K, lookup: Option<Lookup<'k, K>>) -> SysResult<Mounts<'k, K>> {
+        let prefix = match lookup {
+            None => None,
+            Some(lookup) => {
+                let mount = linux::metadata::fstatx_mount(kernel, lookup.root).to_bsd()?.stx_mnt_id;
+                Some(Prefix { lookup, mount })
+            }
+        };
+        let names = Scratch::new(kernel, HOST_POINT + PATH)?;
         let path = b"/proc/self/mountinfo\0";
         let file = linux::descriptor::openat(kernel, LinuxFd::CWD, path, flags::O_CLOEXEC, 0).to_bsd()?;
-        Ok(Mounts { kernel, names, file, buffer: [0; 256], at: 0, filled: 0 })
+        Ok(Mounts { kernel, prefix, names, file, buffer: [0; 256], at: 0, filled: 0 })
     }
 
     /// The mount with this number.
@@ -93,18 +116,31 @@ impl<'k, K: Kernel> Mounts<'k, K> {
         self.names.at(name.place().0)
     }
 
+    /// Where the mount point is in Linux's terms, with a NUL at its end.
+    pub(super) fn host_point(&self) -> SysResult<UserAddr> {
+        self.names.at(if self.prefix.is_some() { HOST_POINT } else { 0 })
+    }
+
     /// Reads a line; its names only if it is the one that is wanted.
     fn read(&mut self, wanted: Option<u64>) -> SysResult<Option<Mount>> {
         let Some(id) = self.number(b' ')? else { return Ok(None) };
         if wanted.is_some_and(|wanted| wanted != id) {
             while self.byte()?.is_some_and(|byte| byte != b'\n') {}
-            return Ok(Some(Mount { id, device: 0, is_root: false }));
+            return Ok(Some(Mount { id, device: 0, is_root: false, is_hidden: false }));
         }
         self.number(b' ')?;
         let major = self.number(b':')?.unwrap_or(0);
         let minor = self.number(b' ')?.unwrap_or(0);
         self.skip()?;
         let length = self.keep(Name::Point)?;
+        let (is_root, is_hidden) = match &self.prefix {
+            None => (length == 1, false),
+            Some(prefix) if prefix.mount == id => {
+                self.rename(Name::Point, Some(b"/\0"))?;
+                (true, false)
+            }
+            Some(_) => (false, !self.rename(Name::Point, None)?),
+        };
         // Options, and optional fields up to a dash.
         while self.skip()? != Some((1, b'-')) {
             if self.at_end()? {
@@ -113,8 +149,47 @@ impl<'k, K: Kernel> Mounts<'k, K> {
         }
         self.keep(Name::Type)?;
         self.keep(Name::Source)?;
+        if self.prefix.is_some() && !self.rename(Name::Source, None)? {
+            // What has no name is called by its type, as what is no device is.
+            copy(self.kernel, self.name(Name::Type)?, self.name(Name::Source)?, TYPE)?;
+        }
         while self.byte()?.is_some_and(|byte| byte != b'\n') {}
-        Ok(Some(Mount { id, device: device(major as u32, minor as u32), is_root: length == 1 }))
+        Ok(Some(Mount { id, device: device(major as u32, minor as u32), is_root, is_hidden }))
+    }
+
+    /// Puts a name of the guest's in place of a path of the host's, which is kept where it is that of the mount point:
+    /// this one, or what the guest calls it. Whether it has a name.
+    #[inline(never)]
+    fn rename(&self, name: Name, by: Option<&[u8]>) -> SysResult<bool> {
+        let Some(prefix) = &self.prefix else { return Ok(true) };
+        let at = self.name(name)?;
+        let mut path = [0; PATH];
+        self.kernel.copy_in(at, &mut path)?;
+        if matches!(name, Name::Point) {
+            self.kernel.copy_out(self.names.at(HOST_POINT)?, &path)?;
+        }
+        if let Some(by) = by {
+            self.kernel.copy_out(at, by)?;
+            return Ok(true);
+        }
+        let length = path.iter().position(|byte| *byte == 0).unwrap_or(0);
+        if !path.starts_with(b"/") {
+            return Ok(true);
+        }
+        // One that was cut off has no name either.
+        let named = match length {
+            CUT_OFF => Err(LinuxErrno::ENAMETOOLONG),
+            _ => prefix.lookup.to_guest(&mut path, length),
+        };
+        let length = match named {
+            Ok(length) => length,
+            Err(LinuxErrno::ENOENT | LinuxErrno::ENAMETOOLONG) => 0,
+            Err(error) => return Err(error).to_bsd(),
+        };
+        let path = path.get(..length).unwrap_or_default();
+        self.kernel.copy_out(at, path)?;
+        self.kernel.copy_out(at.checked_add(length as u64)?, &[0])?;
+        Ok(length > 0)
     }
 
     fn at_end(&mut self) -> SysResult<bool> {

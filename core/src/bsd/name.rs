@@ -3,12 +3,11 @@
 use super::rights::{self, Asker, EXTENDED};
 use crate::convert::errno::ToBsd;
 use crate::kernel::Kernel;
-use crate::linux::{self, descriptor::OpenHow};
+use crate::linux;
 use crate::process::Context;
 use crate::table::{DirFd, SysResult, UserOut, UserPath};
-use crate::vchroot::Resolved;
+use crate::vchroot::{GuestPath, Links, Opening, Target, Use};
 use xnu_abi::darwin::Errno;
-use xnu_abi::darwin::exec::PATH_MAX;
 use xnu_abi::darwin::fcntl::AtFlags;
 use xnu_abi::darwin::unistd::AccessFlags;
 use xnu_abi::linux::flags as at;
@@ -32,37 +31,33 @@ pub fn faccessat<K: Kernel, L>(
     if !known.contains(flags) {
         return Err(Errno::EINVAL);
     }
-    let mut linux_flags = 0;
-    if flags.contains(AtFlags::AT_EACCESS) {
-        linux_flags |= at::AT_EACCESS;
-    }
     let kernel = cx.kernel();
-    let as_whom = linux_flags;
-    if flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW) {
-        linux_flags |= at::AT_SYMLINK_NOFOLLOW;
-    }
-    let at = Resolved::new(kernel, directory, path)?;
-    let any = flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW_ANY);
-    if !any && !mode.intersects(EXTENDED) {
-        let basic = (mode & BASIC).bits() as i32;
-        let answer = linux::name::faccessat(kernel, at.directory, at.path(), basic, linux_flags).to_bsd();
+    let as_whom = if flags.contains(AtFlags::AT_EACCESS) { at::AT_EACCESS } else { 0 };
+    let links = if flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW_ANY) {
+        Links::Refuse
+    } else if flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW) {
+        Links::Stay
+    } else {
+        Links::Follow
+    };
+    let mut room = GuestPath::new();
+    let mut target = Target::read(cx.process, directory, path, &mut room)?;
+    let basic = (mode & BASIC).bits() as i32;
+    if !mode.intersects(EXTENDED) {
+        let at = target.object(links).to_bsd()?;
+        let how = as_whom | at.flags();
+        let answer = linux::name::faccessat(kernel, at.directory(), at.path(), basic, how).to_bsd();
         return refused_to_superuser(kernel, answer, mode, flags);
     }
-    let file = if any {
-        at.open_without_links(kernel)?
-    } else {
+    if links != Links::Refuse {
         // The look-up is the asker's, and so are its errors.
-        linux::name::faccessat(kernel, at.directory, at.path(), 0, linux_flags).to_bsd()?;
-        let follows = !flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW);
-        let path_only = at::O_PATH | at::O_CLOEXEC | if follows { 0 } else { at::O_NOFOLLOW };
-        linux::descriptor::openat(kernel, at.directory, at.path(), path_only, 0).to_bsd()?
-    };
-    let answer = if mode.intersects(EXTENDED) {
-        user(kernel, flags).and_then(|uid| rights::check(kernel, file, mode, Asker { uid, flags: as_whom }))
-    } else {
-        let basic = (mode & BASIC).bits() as i32;
-        linux::name::faccessat(kernel, file, b"\0", basic, linux_flags | at::AT_EMPTY_PATH).to_bsd()
-    };
+        let at = target.object(links).to_bsd()?;
+        let how = as_whom | at.flags();
+        linux::name::faccessat(kernel, at.directory(), at.path(), 0, how).to_bsd()?;
+    }
+    let file = target.open(&Opening::path(links)).to_bsd()?;
+    let answer =
+        user(kernel, flags).and_then(|uid| rights::check(kernel, file, mode, Asker { uid, flags: as_whom }));
     // Ours alone, and only a name: closing it cannot fail in a way that matters.
     let _ = linux::descriptor::close(kernel, file);
     refused_to_superuser(kernel, answer, mode, flags)
@@ -115,43 +110,15 @@ pub fn unlinkat<K: Kernel, L>(
     }
     let linux_flags = if flags.intersects(removes) { at::AT_REMOVEDIR } else { 0 };
     let kernel = cx.kernel();
-    let at = Resolved::new(kernel, directory, path)?;
-    let removed = match flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW_ANY) {
-        true => unlink_without_links(kernel, &at, linux_flags),
-        false => linux::name::unlinkat(kernel, at.directory, at.path(), linux_flags).to_bsd(),
-    };
-    match removed {
+    let mut room = GuestPath::new();
+    let mut target = Target::read(cx.process, directory, path, &mut room)?;
+    let refuses_links = flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW_ANY);
+    let mut at = target.name(Use::Existing, refuses_links).to_bsd()?;
+    let removed = at.act(|directory, name| linux::name::unlinkat(kernel, directory, name, linux_flags));
+    match removed.to_bsd() {
         Err(Errno::EISDIR) => Err(Errno::EPERM),
         other => other,
     }
-}
-
-/// Removes what a path names with no link on the way: the last component is not followed anyway, and what is before it
-/// is opened as such. Apart, so that others do not pay for its stack.
-#[inline(never)]
-fn unlink_without_links<K: Kernel>(kernel: &K, at: &Resolved, linux_flags: u32) -> SysResult<()> {
-    let path = at.path();
-    let slashes_end = path.iter().rposition(|byte| !matches!(byte, 0 | b'/')).unwrap_or(0);
-    let before_leaf = path.get(..slashes_end).unwrap_or_default();
-    let Some(slash) = before_leaf.iter().rposition(|byte| *byte == b'/') else {
-        return linux::name::unlinkat(kernel, at.directory, path, linux_flags).to_bsd();
-    };
-    let leaf_start = slash.wrapping_add(1);
-    let mut parent = [0; PATH_MAX];
-    for (to, from) in parent.iter_mut().zip(path.get(..leaf_start).unwrap_or_default()) {
-        *to = *from;
-    }
-    let how = OpenHow {
-        flags: u64::from(at::O_PATH | at::O_DIRECTORY | at::O_CLOEXEC),
-        mode: 0,
-        resolve: u64::from(at::RESOLVE_NO_SYMLINKS),
-    };
-    let parent = linux::descriptor::openat2(kernel, at.directory, &parent, &how).to_bsd()?;
-    let leaf = path.get(leaf_start..).unwrap_or(b"\0");
-    let removed = linux::name::unlinkat(kernel, parent, leaf, linux_flags).to_bsd();
-    // Ours alone, and only a name: closing it cannot fail in a way that matters.
-    let _ = linux::descriptor::close(kernel, parent);
-    removed
 }
 
 /// `man 2 readlink`.
@@ -177,12 +144,19 @@ pub fn readlinkat<K: Kernel, L>(
         return Err(Errno::EINVAL);
     }
     let kernel = cx.kernel();
-    let at = Resolved::new(kernel, directory, path)?;
+    let mut room = GuestPath::new();
+    let mut target = Target::read(cx.process, directory, path, &mut room)?;
+    let at = target.object(Links::Stay).to_bsd()?;
     // Linux refuses a size of 0 before it looks; the look-up's own errors come first on XNU.
-    if size == 0 {
+    let read = if size == 0 {
         let mut byte = [0];
-        linux::name::readlinkat_own(kernel, at.directory, at.path(), &mut byte).to_bsd()?;
-        return Ok(0);
+        linux::name::readlinkat_own(kernel, at.directory(), at.path(), &mut byte).map(|_| 0)
+    } else {
+        linux::name::readlinkat(kernel, at.directory(), at.path(), buf.0, size)
+    };
+    match read.to_bsd() {
+        // What Linux says of an open object that is no link.
+        Err(Errno::ENOENT) if at.is_open() => Err(Errno::EINVAL),
+        other => other,
     }
-    linux::name::readlinkat(kernel, at.directory, at.path(), buf.0, size).to_bsd()
 }

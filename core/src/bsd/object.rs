@@ -1,7 +1,7 @@
 //! What an attribute call is about: an open file, or what a path leads to.
 //!
-//! Each call has one body for both, which takes an [`Object`]; so its path-taking form is one call of [`at_path`], the
-//! only place here that knows how paths are looked up.
+//! Each call has one body for both, which takes an [`Object`]; so its path-taking form is one call of [`at_path`] or of
+//! [`at_opened`].
 
 use super::fcntl::file::{Kind, kind};
 use crate::convert::errno::ToBsd;
@@ -9,32 +9,19 @@ use crate::kernel::Kernel;
 use crate::linux::{self, LinuxFd, LinuxResult};
 use crate::process::Context;
 use crate::table::{DirFd, Fd, SysResult, UserPath};
-use crate::vchroot::Resolved;
+use crate::vchroot::{self, GuestPath, Links, Target};
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::fcntl::AtFlags;
 use xnu_abi::linux::{Statx, flags};
 
-/// What becomes of symbolic links.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Links {
-    /// All are followed.
-    Follow,
-    /// The last one is the object itself.
-    Stay,
-    /// The last one is the object itself, one before it is `ELOOP`.
-    Refuse,
-}
-
-impl Links {
-    /// By `AT_SYMLINK_NOFOLLOW` and `AT_SYMLINK_NOFOLLOW_ANY`.
-    pub(super) fn of(flags: AtFlags) -> Links {
-        if flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW_ANY) {
-            Links::Refuse
-        } else if flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW) {
-            Links::Stay
-        } else {
-            Links::Follow
-        }
+/// By `AT_SYMLINK_NOFOLLOW` and `AT_SYMLINK_NOFOLLOW_ANY`.
+pub(super) fn links(flags: AtFlags) -> Links {
+    if flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW_ANY) {
+        Links::Refuse
+    } else if flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW) {
+        Links::Stay
+    } else {
+        Links::Follow
     }
 }
 
@@ -133,17 +120,39 @@ pub(super) fn at_path<'a, K: Kernel, L, T>(
     links: Links,
     body: impl FnOnce(&'a K, &Object<'_>) -> SysResult<T>,
 ) -> SysResult<T> {
+    let mut room = GuestPath::new();
+    let mut target = Target::read(cx.process, directory, path, &mut room)?;
+    let found = target.object(links).to_bsd()?;
+    let object = Object { directory: found.directory(), path: found.path(), flags: found.flags() };
+    body(cx.kernel(), &object)
+}
+
+/// Runs the body of a call on what a path leads to, opened for no more than its name. The path takes no room on the stack
+/// meanwhile.
+pub(super) fn at_opened<'a, K: Kernel, L, T>(
+    cx: &Context<'a, K, L>,
+    directory: DirFd,
+    path: UserPath,
+    links: Links,
+    body: impl FnOnce(&'a K, LinuxFd) -> SysResult<T>,
+) -> SysResult<T> {
     let kernel = cx.kernel();
-    let found = Resolved::new(kernel, directory, path)?;
-    if links == Links::Refuse {
-        let file = found.open_without_links(kernel)?;
-        let answer = body(kernel, &Object::open(file));
-        // Ours alone, and only a name: closing it cannot fail in a way that matters.
-        let _ = linux::descriptor::close(kernel, file);
-        return answer;
-    }
-    let flags = if links == Links::Stay { flags::AT_SYMLINK_NOFOLLOW } else { 0 };
-    body(kernel, &Object { directory: found.directory, path: found.path(), flags })
+    let file = open(cx, directory, path, links)?;
+    let answer = body(kernel, file);
+    // Ours alone, and only a name: closing it cannot fail in a way that matters.
+    let _ = linux::descriptor::close(kernel, file);
+    answer
+}
+
+#[inline(never)]
+fn open<K: Kernel, L>(
+    cx: &Context<'_, K, L>,
+    directory: DirFd,
+    path: UserPath,
+    links: Links,
+) -> SysResult<LinuxFd> {
+    let mut room = GuestPath::new();
+    Target::read(cx.process, directory, path, &mut room)?.open(&vchroot::Opening::path(links)).to_bsd()
 }
 
 /// The effective user.

@@ -1,12 +1,12 @@
 //! `open` and its kin (`bsd/vfs/vfs_syscalls.c`, `open1`; `bsd/vfs/vfs_vnops.c`, `vn_open_auth`).
 
-use crate::convert::errno::{ToBsd, errno};
+use crate::convert::errno::ToBsd;
 use crate::convert::fcntl::open_flags_to_linux;
 use crate::kernel::Kernel;
-use crate::linux::{self, LinuxFd, descriptor::OpenHow};
+use crate::linux::{self, LinuxFd};
 use crate::process::Context;
 use crate::table::{DirFd, Fd, SysResult, UserPath};
-use crate::vchroot::Resolved;
+use crate::vchroot::{GuestPath, Links, Opening, Target};
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::fcntl::{AccessMode, OpenFlags};
 use xnu_abi::darwin::stat::{FileType, Mode};
@@ -32,10 +32,11 @@ pub fn openat<K: Kernel, L>(
 ) -> SysResult<Fd> {
     check(flags)?;
     let kernel = cx.kernel();
-    let at = Resolved::new(kernel, directory, path)?;
+    let mut room = GuestPath::new();
+    let mut at = Target::read(cx.process, directory, path, &mut room)?;
     // Only the access permissions are taken; set-id and sticky bits are not (`openat_internal`).
     let mode = u32::from(mode.bits() & 0o777);
-    let fd = open_resolved(kernel, &at, flags, mode)?;
+    let fd = open_target(&mut at, kernel, flags, mode)?;
     let finished = after_open(kernel, fd, flags);
     let kept = flags.bits() & O_CLOFORK == 0 || cx.process.descriptors.close_on_fork.insert(fd.0);
     match finished {
@@ -67,9 +68,14 @@ fn check(flags: OpenFlags) -> SysResult<()> {
     Ok(())
 }
 
-fn open_resolved<K: Kernel>(kernel: &K, at: &Resolved, wanted: OpenFlags, mode: u32) -> SysResult<LinuxFd> {
+fn open_target<K: Kernel>(
+    at: &mut Target<'_, K>,
+    kernel: &K,
+    wanted: OpenFlags,
+    mode: u32,
+) -> SysResult<LinuxFd> {
     if wanted.contains(OpenFlags::O_EXEC) {
-        return open_to_execute(kernel, at, wanted, mode);
+        return open_to_execute(at, kernel, wanted, mode);
     }
     let mut linux_flags = open_flags_to_linux(wanted);
     // What creates follows links all the same.
@@ -78,16 +84,16 @@ fn open_resolved<K: Kernel>(kernel: &K, at: &Resolved, wanted: OpenFlags, mode: 
     if wants_link {
         linux_flags |= flags::O_NOFOLLOW;
     }
-    match open_at(kernel, at, wanted, linux_flags, mode) {
+    match open_at(at, wanted, linux_flags, mode) {
         // O_SYMLINK opens the link itself, which Linux does only with O_PATH.
         Err(Errno::ELOOP) if wants_link => {
             let keep = flags::O_CLOEXEC | flags::O_NOFOLLOW;
-            open_at(kernel, at, wanted, linux_flags & keep | flags::O_PATH, 0)
+            open_at(at, wanted, linux_flags & keep | flags::O_PATH, 0)
         }
         Err(Errno::EISDIR) if wanted.contains(OpenFlags::O_CREAT) => {
-            open_directory_by_creating(kernel, at, wanted, linux_flags)
+            open_directory_by_creating(at, wanted, linux_flags)
         }
-        Err(Errno::ENXIO) if is_socket(kernel, at) => Err(Errno::EOPNOTSUPP),
+        Err(Errno::ENXIO) if is_socket(at) => Err(Errno::EOPNOTSUPP),
         other => other,
     }
 }
@@ -95,21 +101,25 @@ fn open_resolved<K: Kernel>(kernel: &K, at: &Resolved, wanted: OpenFlags, mode: 
 /// With `O_CREAT`, a directory that exists can be opened for reading all the same; and a path that ends with a slash is
 /// that of a directory, or of nothing, or of a file that is none. Linux calls all of that a directory.
 fn open_directory_by_creating<K: Kernel>(
-    kernel: &K,
-    at: &Resolved,
+    at: &mut Target<'_, K>,
     wanted: OpenFlags,
     linux_flags: u32,
 ) -> SysResult<LinuxFd> {
     if wanted.contains(OpenFlags::O_EXCL) {
-        linux::metadata::statx(kernel, at.directory, at.path(), flags::AT_SYMLINK_NOFOLLOW).to_bsd()?;
+        at.statx(Links::Stay).to_bsd()?;
         return Err(Errno::EEXIST);
     }
-    open_at(kernel, at, wanted, linux_flags & !flags::O_CREAT, 0)
+    open_at(at, wanted, linux_flags & !flags::O_CREAT, 0)
 }
 
 /// `O_EXEC`: neither readable nor writable; Linux's nearest is a descriptor that only names the file. Linux neither
 /// checks the permission then, nor creates nor empties the file.
-fn open_to_execute<K: Kernel>(kernel: &K, at: &Resolved, wanted: OpenFlags, mode: u32) -> SysResult<LinuxFd> {
+fn open_to_execute<K: Kernel>(
+    at: &mut Target<'_, K>,
+    kernel: &K,
+    wanted: OpenFlags,
+    mode: u32,
+) -> SysResult<LinuxFd> {
     let keep = flags::O_CLOEXEC | flags::O_NOFOLLOW | flags::O_DIRECTORY;
     let mut linux_flags = open_flags_to_linux(wanted) & keep;
     if wanted.contains(OpenFlags::O_SYMLINK) && !wanted.contains(OpenFlags::O_CREAT) {
@@ -117,7 +127,7 @@ fn open_to_execute<K: Kernel>(kernel: &K, at: &Resolved, wanted: OpenFlags, mode
     }
     let mut created = false;
     if wanted.contains(OpenFlags::O_CREAT) {
-        match open_at(kernel, at, wanted, flags::O_CREAT | flags::O_EXCL | flags::O_CLOEXEC, mode) {
+        match open_at(at, wanted, flags::O_CREAT | flags::O_EXCL | flags::O_CLOEXEC, mode) {
             Ok(new) => {
                 // Only a name is wanted; nothing was written that closing could lose.
                 let _ = linux::descriptor::close(kernel, new);
@@ -127,7 +137,7 @@ fn open_to_execute<K: Kernel>(kernel: &K, at: &Resolved, wanted: OpenFlags, mode
             Err(error) => return Err(error),
         }
     }
-    let file = open_at(kernel, at, wanted, linux_flags | flags::O_PATH, 0)?;
+    let file = open_at(at, wanted, linux_flags | flags::O_PATH, 0)?;
     let checked = match created {
         true => Ok(()),
         false => check_executable(kernel, file, wanted),
@@ -175,34 +185,25 @@ fn empty<K: Kernel>(kernel: &K, file: LinuxFd, wanted: OpenFlags) -> SysResult<(
 }
 
 fn open_at<K: Kernel>(
-    kernel: &K,
-    at: &Resolved,
+    at: &mut Target<'_, K>,
     wanted: OpenFlags,
     linux_flags: u32,
     mode: u32,
 ) -> SysResult<LinuxFd> {
-    let mut resolve = 0;
-    if wanted.contains(OpenFlags::O_NOFOLLOW_ANY) {
-        resolve |= u64::from(flags::RESOLVE_NO_SYMLINKS);
-    }
-    if wanted.contains(OpenFlags::O_RESOLVE_BENEATH) {
-        resolve |= u64::from(flags::RESOLVE_BENEATH);
-    }
-    if resolve == 0 {
-        return linux::descriptor::openat(kernel, at.directory, at.path(), linux_flags, mode).to_bsd();
-    }
-    // Unlike openat, openat2 refuses a mode where nothing is created.
-    let mode = if linux_flags & flags::O_CREAT != 0 { mode } else { 0 };
-    let how = OpenHow { flags: u64::from(linux_flags), mode: u64::from(mode), resolve };
-    match linux::descriptor::openat2(kernel, at.directory, at.path(), &how) {
+    let opening = Opening {
+        flags: linux_flags,
+        mode,
+        refuses_links: wanted.contains(OpenFlags::O_NOFOLLOW_ANY),
+        stays_beneath: wanted.contains(OpenFlags::O_RESOLVE_BENEATH),
+    };
+    match at.open(&opening) {
         Err(xnu_abi::linux::Errno::EXDEV) => Err(Errno::EACCES),
-        Err(error) => Err(errno(error)),
-        Ok(fd) => Ok(fd),
+        other => other.to_bsd(),
     }
 }
 
-fn is_socket<K: Kernel>(kernel: &K, at: &Resolved) -> bool {
-    linux::metadata::statx(kernel, at.directory, at.path(), 0)
+fn is_socket<K: Kernel>(at: &mut Target<'_, K>) -> bool {
+    at.statx(Links::Follow)
         .is_ok_and(|stat| Mode::from_bits_retain(stat.stx_mode).file_type() == FileType::S_IFSOCK)
 }
 

@@ -1,12 +1,13 @@
 //! Owners: `chown` and its kin.
 
 use super::mode;
-use super::object::{Links, Object, at_path};
+use super::object::{Object, at_path, links};
 use crate::convert::errno::ToBsd;
 use crate::kernel::Kernel;
 use crate::linux;
 use crate::process::Context;
 use crate::table::{DirFd, Fd, SysResult, UserPath};
+use crate::vchroot::Links;
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::fcntl::AtFlags;
 use xnu_abi::darwin::stat::Mode;
@@ -37,7 +38,7 @@ pub fn fchownat<K: Kernel, L>(
     if !AtFlags::AT_SYMLINK_NOFOLLOW.contains(flags) {
         return Err(Errno::EINVAL);
     }
-    at_path(cx, directory, path, Links::of(flags), |kernel, object| set(kernel, object, uid, gid))
+    at_path(cx, directory, path, links(flags), |kernel, object| set(kernel, object, uid, gid))
 }
 
 /// `man 2 fchown`.

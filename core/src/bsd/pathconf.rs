@@ -1,11 +1,12 @@
 //! Limits of files: `pathconf` and `fpathconf` (`bsd/vfs/vfs_vnops.c`, `vn_pathconf`, and what Apple's HFS answers).
 
 use super::fcntl::file::{Kind, kind};
-use super::object::{Links, at_path};
+use super::object::at_path;
 use crate::convert::errno::ToBsd;
 use crate::kernel::Kernel;
 use crate::process::Context;
 use crate::table::{DirFd, Fd, SysResult, UserPath};
+use crate::vchroot::Links;
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::stat::{FileType, Mode};
 use xnu_abi::darwin::unistd::PathconfName as Pc;

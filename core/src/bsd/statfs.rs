@@ -1,18 +1,22 @@
 //! File systems: `statfs` and its kin, in today's layout and in the old one.
 //!
-//! Differs from XNU: `f_fstypename` and the names of mounts are Linux's, and the owner of a mount is not known (0).
+//! Below a prefix the file system that the prefix is on is the root; others are where the guest finds them, and those
+//! outside of a sealed prefix are not listed.
+//!
+//! Differs from XNU: `f_fstypename` and what is mounted are Linux's, and the owner of a mount is not known (0).
 
 use super::mounts::{Mount, Mounts, Name};
-use super::object::{Links, Object, at_path};
+use super::object::{Object, at_opened};
 use super::scratch::copy;
 use crate::convert::errno::ToBsd;
 use crate::convert::stat::device;
 use crate::convert::statfs::{file_system_type, fsid, mount_flags};
 use crate::kernel::Kernel;
 use crate::linux::{self, LinuxFd};
-use crate::process::Context;
+use crate::process::{Context, Process};
 use crate::table::{DirFd, Fd, SysResult, UserPath};
 use crate::user::{UserAddr, UserPtr};
+use crate::vchroot::{Links, Lookup};
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::mount::{Fsid, MountFlags, Statfs, Statfs64};
 use xnu_abi::linux::Statfs as LinuxStatfs;
@@ -140,34 +144,33 @@ pub fn statfs<K: Kernel, L, T: Form>(
     path: UserPath,
     buf: UserPtr<T>,
 ) -> SysResult<()> {
-    at_path(cx, DirFd::CWD, path, Links::Follow, |kernel, object| tell(kernel, object, buf))
+    at_opened(cx, DirFd::CWD, path, Links::Follow, |_, file| tell(cx.process, file, buf))
 }
 
 /// `man 2 fstatfs`.
 pub fn fstatfs<K: Kernel, L, T: Form>(cx: &mut Context<'_, K, L>, fd: Fd, buf: UserPtr<T>) -> SysResult<()> {
     let (object, _) = Object::descriptor(cx.kernel(), fd)?;
-    tell(cx.kernel(), &object, buf)
+    tell(cx.process, object.directory, buf)
 }
 
-/// What `statfs` knows of the file system that an object is on, and the list of mounts at its entry.
+/// What `statfs` knows of the file system that an open object is on, and the list of mounts at its entry.
 pub(super) fn volume<'k, K: Kernel>(
     kernel: &'k K,
-    object: &Object<'_>,
+    lookup: Option<Lookup<'k, K>>,
+    file: LinuxFd,
 ) -> SysResult<(Volume, Mounts<'k, K>)> {
-    object.with_file(kernel, |file: LinuxFd| {
-        let stat = linux::metadata::fstatx_mount(kernel, file).to_bsd()?;
-        let statfs = linux::metadata::fstatfs(kernel, file).to_bsd()?;
-        let mut mounts = Mounts::open(kernel)?;
-        // A mount of another name space has no entry, and no name.
-        let mount = mounts.find(stat.stx_mnt_id)?;
-        let on = device(stat.stx_dev_major, stat.stx_dev_minor);
-        Ok((Volume::new(statfs, on, mount.is_some_and(|mount| mount.is_root)), mounts))
-    })
+    let stat = linux::metadata::fstatx_mount(kernel, file).to_bsd()?;
+    let statfs = linux::metadata::fstatfs(kernel, file).to_bsd()?;
+    let mut mounts = Mounts::open(kernel, lookup)?;
+    // A mount of another name space has no entry, and no name.
+    let mount = mounts.find(stat.stx_mnt_id)?;
+    let on = device(stat.stx_dev_major, stat.stx_dev_minor);
+    Ok((Volume::new(statfs, on, mount.is_some_and(|mount| mount.is_root)), mounts))
 }
 
-fn tell<K: Kernel, T: Form>(kernel: &K, object: &Object<'_>, buf: UserPtr<T>) -> SysResult<()> {
-    let (volume, mounts) = volume(kernel, object)?;
-    write::<K, T>(kernel, buf.address(), T::WRITTEN, &volume, &mounts)
+fn tell<K: Kernel, L, T: Form>(process: &Process<K, L>, file: LinuxFd, buf: UserPtr<T>) -> SysResult<()> {
+    let (volume, mounts) = volume(&process.kernel, process.lookup(), file)?;
+    write::<K, T>(&process.kernel, buf.address(), T::WRITTEN, &volume, &mounts)
 }
 
 fn write<K: Kernel, T: Form>(
@@ -219,9 +222,12 @@ pub fn getfsstat<K: Kernel, L, T: Form>(
 ) -> SysResult<i32> {
     let kernel = cx.kernel();
     let room = usize::try_from(size).map_err(|_| Errno::EINVAL)?.checked_div(size_of::<T>()).unwrap_or(0);
-    let mut mounts = Mounts::open(kernel)?;
+    let mut mounts = Mounts::open(kernel, cx.process.lookup())?;
     let mut count: usize = 0;
     while let Some(mount) = mounts.next()? {
+        if mount.is_hidden {
+            continue;
+        }
         if buf.is_null() {
             count = count.wrapping_add(1);
             continue;
@@ -239,6 +245,6 @@ pub fn getfsstat<K: Kernel, L, T: Form>(
 }
 
 fn reach<K: Kernel>(kernel: &K, mounts: &Mounts<'_, K>, mount: Mount) -> SysResult<Option<Volume>> {
-    let answer = linux::metadata::statfs_mapped(kernel, mounts.name(Name::Point)?);
+    let answer = linux::metadata::statfs_mapped(kernel, mounts.host_point()?);
     Ok(answer.ok().map(|statfs| Volume::new(statfs, mount.device, mount.is_root)))
 }

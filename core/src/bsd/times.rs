@@ -1,6 +1,6 @@
 //! Times of access and of modification: `utimes` and `futimes`.
 
-use super::object::{Links, Object, at_path};
+use super::object::{Object, at_path};
 use crate::convert::errno::ToBsd;
 use crate::convert::time::timeval_to_timespec;
 use crate::kernel::Kernel;
@@ -8,6 +8,7 @@ use crate::linux;
 use crate::process::Context;
 use crate::table::{DirFd, Fd, SysResult, UserPath};
 use crate::user::UserPtr;
+use crate::vchroot::Links;
 use xnu_abi::darwin::time::Timeval;
 use xnu_abi::linux::Timespec;
 

@@ -14,13 +14,14 @@ mod resource_fork;
 
 use self::name::{Name, Special};
 use self::place::{at, is_device, refused};
-use super::object::{Links, Object, at_path};
+use super::object::{Object, at_path};
 use crate::convert::errno::ToBsd;
 use crate::kernel::{Arg, Kernel};
 use crate::linux::xattr;
 use crate::process::Context;
 use crate::table::{DirFd, Fd, SysResult, UserPath};
 use crate::user::UserAddr;
+use crate::vchroot::Links;
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::xattr::XattrOptions;
 use xnu_abi::linux::Errno as LinuxErrno;

@@ -1,16 +1,6 @@
 //! Directories as lists.
 
-use super::{LinuxFd, LinuxResult, call};
-use crate::kernel::{Arg, Kernel};
-use xnu_abi::linux::Sysno;
-
-/// `man 2 getdents64`: bytes of entries, 0 at the end.
-pub fn getdents64<K: Kernel>(kernel: &K, directory: LinuxFd, entries: &mut [u8]) -> LinuxResult<usize> {
-    let count = Arg::Val(entries.len());
-    call!(kernel, Getdents64, directory.arg(), Arg::Out(entries), count)
-}
-
-/// One entry of what [`getdents64`] reads.
+/// One entry of what [`getdents64`](super::path::getdents64) reads.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry<'a> {
     /// Where the next entry is, for `lseek`.

@@ -34,17 +34,7 @@ fn statx_with<K: Kernel>(
 
 /// `man 2 statx` of a path in mapped memory of our own, a link at its end not followed.
 pub fn statx_mapped<K: Kernel>(kernel: &K, path: UserAddr) -> LinuxResult<Statx> {
-    let mut answer = Statx::new_zeroed();
-    unit(call!(
-        kernel,
-        Statx,
-        LinuxFd::CWD.arg(),
-        Arg::User(path),
-        Arg::Val(flags::AT_SYMLINK_NOFOLLOW as usize),
-        Arg::Val((STATX_BASIC_STATS | STATX_BTIME) as usize),
-        Arg::Out(answer.as_mut_bytes())
-    ))?;
-    Ok(answer)
+    super::path::statx_at(kernel, path, flags::AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME)
 }
 
 /// `man 2 statx` of an open file, and the number of its mount.
@@ -76,7 +66,13 @@ pub fn statfs_mapped<K: Kernel>(kernel: &K, path: UserAddr) -> LinuxResult<Statf
 
 /// The kind of file system that an open file is on: `f_type` of `man 2 fstatfs`.
 pub fn file_system<K: Kernel>(kernel: &K, file: LinuxFd) -> LinuxResult<i64> {
-    fstatfs(kernel, file).map(|answer| answer.f_type)
+    mount(kernel, file).map(|(kind, _)| kind)
+}
+
+/// The kind of file system that an open file is on, and the flags of its mount: `f_type` and `f_flags` of
+/// `man 2 fstatfs`.
+pub fn mount<K: Kernel>(kernel: &K, file: LinuxFd) -> LinuxResult<(i64, i64)> {
+    fstatfs(kernel, file).map(|answer| (answer.f_type, answer.f_flags))
 }
 
 /// `man 2 fchmodat2`. `path` ends with a NUL. Without flags the older call is made, which every kernel has.

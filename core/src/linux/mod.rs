@@ -12,6 +12,7 @@ pub mod directory;
 pub mod memory;
 pub mod metadata;
 pub mod name;
+pub mod path;
 pub mod process;
 pub mod signal;
 pub mod time;

@@ -54,7 +54,7 @@ pub fn unlinkat<K: Kernel>(kernel: &K, directory: LinuxFd, path: &[u8], flags: u
 }
 
 /// Room for `/proc/self/fd/`, the digits of an `i32` and a NUL.
-const PROC_PATH: usize = 25;
+pub const PROC_PATH: usize = 25;
 
 /// The path of the link in `/proc` that leads to an open file, with a NUL at its end.
 pub fn proc_path(file: LinuxFd) -> [u8; PROC_PATH] {

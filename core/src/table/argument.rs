@@ -33,6 +33,12 @@ pub trait Argument: Sized {
     /// Takes the bits of the register word that XNU's prototype takes; the rest is ignored, as XNU does.
     fn decode(word: u64) -> Self;
 
+    /// The descriptor that this is.
+    #[inline(always)]
+    fn descriptor(&self) -> Option<i32> {
+        None
+    }
+
     /// Writes the argument as a person would read it.
     fn render(what: &Rendering<'_>, out: &mut dyn Write) -> fmt::Result;
 }
@@ -90,6 +96,11 @@ impl Argument for Fd {
         Fd(word as i32)
     }
 
+    #[inline(always)]
+    fn descriptor(&self) -> Option<i32> {
+        Some(self.0)
+    }
+
     fn render(what: &Rendering<'_>, out: &mut dyn Write) -> fmt::Result {
         write!(out, "{}", what.word() as i32)
     }
@@ -108,6 +119,11 @@ impl Argument for DirFd {
     #[inline(always)]
     fn decode(word: u64) -> Self {
         DirFd(word as i32)
+    }
+
+    #[inline(always)]
+    fn descriptor(&self) -> Option<i32> {
+        Some(self.0)
     }
 
     fn render(what: &Rendering<'_>, out: &mut dyn Write) -> fmt::Result {

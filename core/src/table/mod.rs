@@ -12,7 +12,8 @@ pub use row::{Class, Family, Grade, Parameter, Reply, Return, Row, SysResult, Un
 ///
 /// A line reads `number [| nocancel twin] family name(argument: type, …) -> type => grade(…),` where the grade is one
 /// of
-/// * `faithful(handler)`: behaves as the manual page and XNU's source say;
+/// * `faithful(handler)`: behaves as the manual page and XNU's source say; `faithful(inline handler)` the same without
+///   a function between, for the few that are so short that a return more is felt;
 /// * `partial(handler, "what is missing")`;
 /// * `fake(handler, "why that is safe")`;
 /// * `enosys("why")`: answers `ENOSYS`, as XNU does or by our choice;
@@ -82,6 +83,9 @@ macro_rules! twin {
 }
 
 macro_rules! grade {
+    (faithful inline $handler:path) => {
+        $crate::table::Grade::Faithful
+    };
     (faithful $handler:path) => {
         $crate::table::Grade::Faithful
     };
@@ -118,6 +122,15 @@ macro_rules! serve {
     ($cx:ident, $words:ident, $unserved:expr, $return:ty, [$($type:ty)*], todo) => {
         $unserved
     };
+    ($cx:ident, $words:ident, $unserved:expr, $return:ty, [$($type:ty)*], faithful inline $handler:path) => {{
+        #[allow(unused_mut, unused_variables)]
+        let mut words = $words.iter();
+        let answer: $crate::SysResult<$return> = $handler(
+            $cx,
+            $(<$type as $crate::table::Argument>::decode(words.next().copied().unwrap_or(0))),*
+        );
+        $crate::Reply::new(answer)
+    }};
     (
         $cx:ident, $words:ident, $unserved:expr, $return:ty, [$($type:ty)*],
         $grade:ident $handler:path $(, $note:literal)?
@@ -128,6 +141,9 @@ macro_rules! serve {
             cx: &mut $crate::Context<'_, K, L>,
             words: &[u64; 8],
         ) -> $crate::Reply {
+            if $crate::table::names_kept_descriptor!(cx, words, $($type)*) {
+                return $crate::Reply::Error(xnu_abi::darwin::Errno::EBADF);
+            }
             #[allow(unused_mut, unused_variables)]
             let mut words = words.iter();
             let answer: $crate::SysResult<$return> = $handler(
@@ -140,7 +156,20 @@ macro_rules! serve {
     }};
 }
 
-pub(crate) use {calls, grade, serve, twin};
+/// Whether an argument is a descriptor that the guest does not have, though Linux has it open. Compiles to nothing
+/// for calls that take none.
+macro_rules! names_kept_descriptor {
+    ($cx:ident, $words:ident, $($type:ty)*) => {{
+        #[allow(unused_mut, unused_variables)]
+        let mut words = $words.iter();
+        false $(|| {
+            let argument = <$type as $crate::table::Argument>::decode(words.next().copied().unwrap_or(0));
+            $crate::table::Argument::descriptor(&argument).is_some_and(|it| $cx.process.vchroot.keeps(it))
+        })*
+    }};
+}
+
+pub(crate) use {calls, grade, names_kept_descriptor, serve, twin};
 
 /// One more than the largest number that any table may have.
 pub(crate) const INDEX_LENGTH: usize = 600;

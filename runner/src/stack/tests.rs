@@ -20,6 +20,7 @@ fn start<'a>(arguments: &'a [&'a [u8]], environment: &'a [&'a [u8]]) -> Start<'a
         signature: None,
         thread_port: None,
         lkm: None,
+        prefix: None,
         random: &RANDOM,
     }
 }

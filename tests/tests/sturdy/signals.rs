@@ -118,12 +118,13 @@ fn mask_and_ignored_signals_are_inherited() {
 
 #[test]
 fn a_hundred_thousand_faults_are_caught() {
+    // About three seconds by itself; the limit is for a machine that does much else.
     let started = Instant::now();
     let ended = run("signals", &["100000"]);
     let time = started.elapsed();
     ended.succeeded();
     assert!(ended.stdout.starts_with("SIGSEGV 100000\n"), "{ended:#?}");
-    assert!(time < Duration::from_secs(5), "100,000 faults took {time:?}");
+    assert!(time < Duration::from_secs(20), "100,000 faults took {time:?}");
 }
 
 #[test]

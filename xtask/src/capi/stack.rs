@@ -21,11 +21,12 @@ use std::fmt;
 /// The most stack that a call may take, which is what small stacks of threads have to spare.
 const MAX_BYTES: u64 = 4096;
 
-/// Entries that take more, and how much, until handlers of paths no longer copy them from frame to frame.
+/// Entries that take more, which is to be made less: with a prefix that folds names, where a walk meets a name that is not
+/// there as it is spelled, the search for another spelling stands on top of the walk, and that on top of the call.
 const DEEPER: &[(&str, u64)] = &[
-    ("__darling_bsd_syscall", 12 << 10),
-    ("__darling_mach_syscall", 12 << 10),
-    ("__darling_machdep_syscall", 12 << 10),
+    ("__darling_bsd_syscall", 10 << 10),
+    ("__darling_vchroot_expand", 7 << 10),
+    ("vchroot_expand", 7 << 10),
 ];
 
 /// Functions of assembly, by the start of their names, with what they take on x86-64 and on arm64.

@@ -7,7 +7,8 @@ use super::request::Request;
 use crate::bsd::fcntl::file::{Kind, access, kind};
 use crate::convert::errno::ToBsd;
 use crate::kernel::Kernel;
-use crate::linux::directory::{Entry, getdents64};
+use crate::linux::directory::Entry;
+use crate::linux::path::getdents64;
 use crate::linux::{self, LinuxFd};
 use crate::process::Context;
 use crate::table::{Fd, SysResult};
@@ -63,7 +64,7 @@ pub fn getattrlistbulk<K: Kernel, L>(
         let at = flags::AT_EMPTY_PATH | flags::AT_EACCESS;
         linux::name::faccessat(kernel, directory, b"\0", X_OK, at).to_bsd()?;
     }
-    let memory = Memory::new(kernel)?;
+    let memory = Memory::new(cx.process)?;
     let mut entries = Entries { memory: &memory, directory, parent: stat.stx_ino, request: &request };
     entries.tell(buffer, size)
 }

@@ -1,7 +1,7 @@
 //! Attributes of a file (`bsd/vfs/vfs_attrlist.c`, `attr_pack_common`, `attr_pack_dir`, `attr_pack_file`,
 //! `attr_pack_common_extended`).
 
-use super::pack::{Memory, PATH, Packer, Text};
+use super::pack::{HOST_PATH, Memory, Packer, Text};
 use super::request::{Group, Request};
 use crate::bsd::flags::shown;
 use crate::bsd::object::Object;
@@ -10,14 +10,17 @@ use crate::convert::errno::ToBsd;
 use crate::convert::stat::device;
 use crate::convert::statfs::fsid;
 use crate::kernel::Kernel;
-use crate::linux::directory::{Entry, getdents64};
+use crate::linux::directory::Entry;
+use crate::linux::path::getdents64;
 use crate::linux::{self, LinuxFd};
 use crate::table::SysResult;
 use crate::user::{UserAddr, UserPtr};
+use crate::vchroot;
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::attr::{
     CommonAttributes as C, DirectoryAttributes as D, ExtendedAttributes as X, FileAttributes as F,
 };
+use xnu_abi::darwin::exec::PATH_MAX;
 use xnu_abi::darwin::stat::{FileType, Mode, Stat64};
 use xnu_abi::darwin::time::Timespec;
 use xnu_abi::linux::{Statx, flags};
@@ -87,41 +90,71 @@ fn names<K: Kernel>(
         || request.wants(Group::Extended, paths.bits());
     let wants_name = request.wants(Group::Common, C::ATTR_CMN_NAME.bits());
     let mut names = Names::default();
-    if let Some((name, parent)) = entry {
-        names.name = Some(memory.keep_name(name)?);
-        names.parent = parent;
+    if wants_path {
+        names.path = Some(path(memory, file, stat)?);
     }
-    if !(wants_path || entry.is_none() && (wants_name || wants_parent)) {
-        return Ok(names);
-    }
-    let kernel = memory.kernel;
-    let at = memory.path()?;
-    let link = linux::name::proc_path(file);
-    let length = linux::name::readlinkat(kernel, LinuxFd::CWD, &link, at, PATH).to_bsd()?;
-    // A target as long as the memory may have been cut off.
-    if length >= PATH {
-        return Err(Errno::ENOSPC);
-    }
-    let end = at.checked_add(length as u64)?;
-    kernel.copy_out(end, &[0])?;
-    // What has no link has no path, but the one that Linux remembers.
-    let is_gone = stat.stx_nlink == 0;
-    if is_gone && wants_path {
-        return Err(Errno::ENOENT);
-    }
-    names.path = Some(Text { at, length });
-    if entry.is_some() {
-        return Ok(names);
-    }
-    let slash = last_slash(kernel, at, length)?;
-    // The root is its own name, and its own parent.
-    let start = if length == 1 { 0 } else { slash.wrapping_add(1) };
-    let length = length.saturating_sub(start);
-    names.name = Some(Text { at: at.checked_add(start as u64)?, length: if is_gone { 0 } else { length } });
-    if wants_parent && !is_gone {
-        names.parent = parent(kernel, at, slash.max(1))?;
+    match entry {
+        Some((name, parent)) => {
+            names.name = Some(memory.keep_name(name)?);
+            names.parent = parent;
+        }
+        None if wants_name || wants_parent => name_and_parent(memory, file, stat, wants_parent, &mut names)?,
+        None => {}
     }
     Ok(names)
+}
+
+/// The path of an open object as the guest calls it: `ENOENT` for what has none.
+#[inline(never)]
+fn path<K: Kernel>(memory: &Memory<'_, K>, file: LinuxFd, stat: &Statx) -> SysResult<Text> {
+    // What has no link has no path, but the one that Linux remembers.
+    if stat.stx_nlink == 0 {
+        return Err(Errno::ENOENT);
+    }
+    let mut path = [0; PATH_MAX];
+    let length = match vchroot::fdpath(memory.kernel, memory.lookup, file.0, &mut path).to_bsd() {
+        Err(Errno::ENAMETOOLONG) => return Err(Errno::ENOSPC),
+        length => length?,
+    };
+    let at = memory.guest_path()?;
+    memory.kernel.copy_out(at, path.get(..=length).unwrap_or_default())?;
+    Ok(Text { at, length })
+}
+
+/// The name of an open object, by its path on the host, and the directory it is in. What has no link has no name.
+fn name_and_parent<K: Kernel>(
+    memory: &Memory<'_, K>,
+    file: LinuxFd,
+    stat: &Statx,
+    wants_parent: bool,
+    names: &mut Names,
+) -> SysResult<()> {
+    let kernel = memory.kernel;
+    let at = memory.host_path()?;
+    if stat.stx_nlink == 0 {
+        names.name = Some(Text { at, length: 0 });
+        return Ok(());
+    }
+    // The root is its own name, and its own parent.
+    if memory.lookup.is_some_and(|lookup| lookup.is_root(file)) {
+        names.name = Some(memory.keep_name(b"/")?);
+        names.parent = stat.stx_ino;
+        return Ok(());
+    }
+    let link = linux::name::proc_path(file);
+    let length = linux::name::readlinkat(kernel, LinuxFd::CWD, &link, at, HOST_PATH).to_bsd()?;
+    // A target as long as the memory may have been cut off.
+    if length >= HOST_PATH {
+        return Err(Errno::ENOSPC);
+    }
+    kernel.copy_out(at.checked_add(length as u64)?, &[0])?;
+    let slash = last_slash(kernel, at, length)?;
+    let start = if length == 1 { 0 } else { slash.wrapping_add(1) };
+    names.name = Some(Text { at: at.checked_add(start as u64)?, length: length.saturating_sub(start) });
+    if wants_parent {
+        names.parent = parent(kernel, at, slash.max(1))?;
+    }
+    Ok(())
 }
 
 /// Where the last slash of a path is.

@@ -1,8 +1,8 @@
 //! Attribute lists: `getattrlist`, `getattrlistbulk`, `setattrlist` and their kin (`bsd/vfs/vfs_attrlist.c`,
 //! `man 2 getattrlist`).
 //!
-//! The path of an object (`ATTR_CMN_FULLPATH`, `ATTR_CMN_NAME`, `ATTR_CMN_PARENTID`) is the one that Linux knows of the
-//! open file. Differs from XNU: `ATTR_CMNEXT_RELPATH` is the whole path, and a reply tells fewer attributes than one
+//! The name, the path and the parent of an object are those that Linux knows of the open file, the path as the guest calls
+//! it; what is outside of a sealed prefix has none. Differs from XNU: `ATTR_CMNEXT_RELPATH` is the whole path, and a reply tells fewer attributes than one
 //! about a file on APFS, as no file here has them: generation counts, document and clone identifiers, added times, data
 //! protection; of volumes, numbers of files and directories, UUID, quota and reserve.
 
@@ -16,12 +16,13 @@ mod volume;
 pub use bulk::getattrlistbulk;
 pub use set::{fsetattrlist, setattrlist, setattrlistat};
 
-use super::object::{Links, Object, at_path};
+use super::object::{Object, at_opened};
 use crate::kernel::Kernel;
 use crate::linux::LinuxFd;
-use crate::process::Context;
+use crate::process::{Context, Process};
 use crate::table::{DirFd, Fd, SysResult, UserPath};
 use crate::user::{UserAddr, UserPtr};
+use crate::vchroot::Links;
 use pack::Memory;
 use request::Request;
 use xnu_abi::darwin::Errno;
@@ -61,9 +62,7 @@ pub fn getattrlistat<K: Kernel, L>(
     options: AttributeOptions,
 ) -> SysResult<()> {
     let request = Request::read(cx.kernel(), list, options)?;
-    at_path(cx, directory, path, links(options), |kernel, object| {
-        object.with_file(kernel, |file| tell(kernel, file, &request, buffer, size))
-    })
+    at_opened(cx, directory, path, links(options), |_, file| tell(cx.process, file, &request, buffer, size))
 }
 
 /// `man 2 fgetattrlist`.
@@ -77,12 +76,12 @@ pub fn fgetattrlist<K: Kernel, L>(
 ) -> SysResult<()> {
     let (object, _) = Object::descriptor(cx.kernel(), fd)?;
     let request = Request::read(cx.kernel(), list, options)?;
-    tell(cx.kernel(), object.directory, &request, buffer, size)
+    tell(cx.process, object.directory, &request, buffer, size)
 }
 
 /// `getattrlist_internal`.
-fn tell<K: Kernel>(
-    kernel: &K,
+fn tell<K: Kernel, L>(
+    process: &Process<K, L>,
     file: LinuxFd,
     request: &Request,
     buffer: UserAddr,
@@ -92,7 +91,7 @@ fn tell<K: Kernel>(
         return Err(Errno::ERANGE);
     }
     request.check()?;
-    let memory = Memory::new(kernel)?;
+    let memory = Memory::new(process)?;
     if request.is_of_volume() {
         return volume::tell(&memory, file, request, buffer, size);
     }

@@ -4,17 +4,23 @@
 use super::request::{Group, Request};
 use crate::bsd::scratch::{Scratch, copy};
 use crate::kernel::Kernel;
+use crate::process::Process;
 use crate::table::SysResult;
 use crate::user::UserAddr;
+use crate::vchroot::Lookup;
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::attr::{ATTR_MAX_BUFFER, AttrReference, AttributeSet, CommonAttributes};
+use xnu_abi::darwin::exec::PATH_MAX;
 use zerocopy::IntoBytes;
 
 /// Bytes of the longest reply.
 pub(super) const MAX: usize = ATTR_MAX_BUFFER as usize;
 
-/// Room for one path, with its terminator.
-pub(super) const PATH: usize = 1024;
+/// Room for a path of the host's, with its terminator.
+pub(super) const HOST_PATH: usize = 4096;
+
+/// Room for a name.
+const NAME: usize = 256;
 
 /// Bytes of the length that a reply begins with.
 const LENGTH: usize = 4;
@@ -26,25 +32,33 @@ pub(super) struct Text {
     pub(super) length: usize,
 }
 
-/// Memory for a reply, for a path and for a name.
+/// Memory for a reply, for paths of the host's and of the guest's, and for a name.
 pub(super) struct Memory<'k, K: Kernel> {
     pub(super) kernel: &'k K,
+    pub(super) lookup: Option<Lookup<'k, K>>,
     scratch: Scratch<'k, K>,
 }
 
 impl<'k, K: Kernel> Memory<'k, K> {
-    pub(super) fn new(kernel: &'k K) -> SysResult<Memory<'k, K>> {
-        Ok(Memory { kernel, scratch: Scratch::new(kernel, MAX + 2 * PATH)? })
+    pub(super) fn new<L>(process: &'k Process<K, L>) -> SysResult<Memory<'k, K>> {
+        let kernel = &process.kernel;
+        let scratch = Scratch::new(kernel, MAX + HOST_PATH + PATH_MAX + NAME)?;
+        Ok(Memory { kernel, lookup: process.lookup(), scratch })
     }
 
-    /// Where a path goes.
-    pub(super) fn path(&self) -> SysResult<UserAddr> {
+    /// Where a path of the host's goes.
+    pub(super) fn host_path(&self) -> SysResult<UserAddr> {
         self.scratch.at(MAX)
+    }
+
+    /// Where a path goes as the guest calls it.
+    pub(super) fn guest_path(&self) -> SysResult<UserAddr> {
+        self.scratch.at(MAX + HOST_PATH)
     }
 
     /// Keeps a name that is not the end of the path.
     pub(super) fn keep_name(&self, name: &[u8]) -> SysResult<Text> {
-        let at = self.scratch.at(MAX + PATH)?;
+        let at = self.scratch.at(MAX + HOST_PATH + PATH_MAX)?;
         self.kernel.copy_out(at, name)?;
         Ok(Text { at, length: name.len() })
     }

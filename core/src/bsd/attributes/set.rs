@@ -4,7 +4,7 @@
 //! file system has none of them.
 
 use super::links;
-use crate::bsd::object::{Object, at_path, effective_user};
+use crate::bsd::object::{Object, at_opened, effective_user};
 use crate::bsd::xattr::{FINDER_INFO, store_finder_info};
 use crate::bsd::{flags, mode, owner, times};
 use crate::convert::errno::ToBsd;
@@ -47,8 +47,8 @@ pub fn setattrlistat<K: Kernel, L>(
     size: usize,
     options: AttributeOptions,
 ) -> SysResult<()> {
-    at_path(cx, directory, path, links(options), |kernel, object| {
-        object.with_file(kernel, |file| set(kernel, &Object::open(file), list, buffer, size, options))
+    at_opened(cx, directory, path, links(options), |kernel, file| {
+        set(kernel, &Object::open(file), list, buffer, size, options)
     })
 }
 

@@ -4,7 +4,6 @@ use super::file::UNICODE;
 use super::pack::{Memory, Packer, Text};
 use super::request::{Group, Request};
 use crate::bsd::mounts::{Name, PATH, TYPE};
-use crate::bsd::object::Object;
 use crate::bsd::statfs::{length, volume};
 use crate::convert::errno::ToBsd;
 use crate::convert::stat::statx_to_stat64;
@@ -22,6 +21,7 @@ use xnu_abi::darwin::attr::{
     VOL_CAP_INT_EXTENDED_SECURITY, VOL_CAP_INT_FLOCK, VOL_CAP_INT_RENAME_EXCL, VOL_CAP_INT_RENAME_SWAP,
     VOL_CAP_INT_USERACCESS, VolAttributes, VolCapabilities, VolumeAttributes as V,
 };
+use xnu_abi::darwin::mount::MountFlags;
 use xnu_abi::linux::flags;
 use zerocopy::IntoBytes;
 
@@ -125,7 +125,7 @@ pub(super) fn tell<K: Kernel>(
     const V_: Group = Group::Volume;
     let kernel = memory.kernel;
     let fixed = request.size_for_volume()?;
-    let (volume, mounts) = volume(kernel, &Object::open(file))?;
+    let (volume, mounts) = volume(kernel, memory.lookup, file)?;
     let text = |name: Name, most: usize| -> SysResult<Text> {
         let at = mounts.name(name)?;
         Ok(Text { at, length: length(kernel, at, most)? })
@@ -135,9 +135,15 @@ pub(super) fn tell<K: Kernel>(
     let type_name = text(Name::Type, TYPE)?;
     let name = last_component(kernel, point)?;
     // What is told of a volume's directory is told of its root, where that has a name.
-    let root = match point.length {
-        0 => linux::metadata::fstatx(kernel, file),
-        _ => linux::metadata::statx_mapped(kernel, point.at),
+    let is_root = volume.flags().contains(MountFlags::MNT_ROOTFS);
+    let directory = match memory.lookup {
+        Some(lookup) if is_root => Directory::Open(lookup.root),
+        _ if point.length == 0 => Directory::Open(file),
+        _ => Directory::At(mounts.host_point()?),
+    };
+    let root = match directory {
+        Directory::Open(file) => linux::metadata::fstatx(kernel, file),
+        Directory::At(path) => linux::metadata::statx_mapped(kernel, path),
     };
     let root = statx_to_stat64(&root.to_bsd()?);
     let wanted = |group, attribute: u32, text: Text| request.wants(group, attribute).then_some(text);
@@ -174,7 +180,7 @@ pub(super) fn tell<K: Kernel>(
     to_pack.put(C_, C::ATTR_CMN_ACCESSMASK.bits(), &u32::from(root.st_mode & 0o7777).to_ne_bytes())?;
     to_pack.put(C_, C::ATTR_CMN_FLAGS.bits(), root.st_flags.as_bytes())?;
     if request.wants(C_, C::ATTR_CMN_USERACCESS.bits()) {
-        let rights = access(kernel, point.at);
+        let rights = access(kernel, directory);
         to_pack.put(C_, C::ATTR_CMN_USERACCESS.bits(), &rights.to_ne_bytes())?;
     }
     if request.has(AttributeOptions::FSOPT_PACK_INVAL_ATTRS) {
@@ -225,10 +231,28 @@ pub(super) fn tell<K: Kernel>(
     packer.finish(told, to, room)
 }
 
+/// The root directory of a volume.
+#[derive(Clone, Copy)]
+enum Directory {
+    Open(LinuxFd),
+    /// A path of the host's in mapped memory.
+    At(UserAddr),
+}
+
 /// What the caller may do with the volume's root.
-fn access<K: Kernel>(kernel: &K, root: UserAddr) -> u32 {
-    let allowed =
-        |right: u32| linux::name::faccessat_mapped(kernel, root, right as i32, flags::AT_EACCESS).is_ok();
+fn access<K: Kernel>(kernel: &K, root: Directory) -> u32 {
+    let allowed = |right: u32| {
+        let answer = match root {
+            Directory::Open(file) => {
+                let how = flags::AT_EACCESS | flags::AT_EMPTY_PATH;
+                linux::name::faccessat(kernel, file, b"\0", right as i32, how)
+            }
+            Directory::At(path) => {
+                linux::name::faccessat_mapped(kernel, path, right as i32, flags::AT_EACCESS)
+            }
+        };
+        answer.is_ok()
+    };
     [1u32, 2, 4].into_iter().filter(|right| allowed(*right)).fold(0, |rights, right| rights | right)
 }
 

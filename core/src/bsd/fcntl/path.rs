@@ -4,8 +4,8 @@ use super::file::{access, vnode};
 use crate::bsd::{name, open};
 use crate::convert::errno::ToBsd;
 use crate::kernel::Kernel;
-use crate::linux::{self, LinuxFd};
-use crate::process::Context;
+use crate::linux::LinuxFd;
+use crate::process::{Context, Process};
 use crate::table::{DirFd, Fd, SysResult, UserPath};
 use crate::user::{UserAddr, UserPtr};
 use crate::vchroot::GuestPath;
@@ -14,36 +14,19 @@ use xnu_abi::darwin::exec::PATH_MAX;
 use xnu_abi::darwin::fcntl::{AtFlags, OpenFlags};
 use xnu_abi::darwin::stat::{FileType, Mode};
 
-/// What Linux puts behind the path of a file that has none any more.
-const DELETED: &[u8] = b" (deleted)";
-
 /// `F_GETPATH` and its kin: the path of an open file, into a buffer of `MAXPATHLEN` bytes.
 ///
-/// Linux knows it as the target of a link in `/proc`. A file that is gone, or never had a path, is `ENOENT`, as a
-/// vnode without a name is; a path that is longer than the buffer is `ENOSPC`.
-pub(super) fn get<K: Kernel>(kernel: &K, file: LinuxFd, buf: UserAddr) -> SysResult<i32> {
-    let (_, stat) = vnode(kernel, file)?;
-    let link = linux::name::proc_path(file);
+/// A file that is gone, or never had a path, is `ENOENT`, as a vnode without a name is; so is one outside of a prefix
+/// that has no way out. A path that is longer than the buffer is `ENOSPC`.
+pub(super) fn get<K: Kernel, L>(process: &Process<K, L>, file: LinuxFd, buf: UserAddr) -> SysResult<i32> {
+    let kernel = &process.kernel;
+    vnode(kernel, file)?;
     let mut path = [0; PATH_MAX];
-    let length = linux::name::readlinkat_own(kernel, LinuxFd::CWD, &link, &mut path).to_bsd()?;
-    // A target as long as the buffer may have been cut off.
-    if length >= path.len() {
-        return Err(Errno::ENOSPC);
-    }
-    let found = path.get(..length).unwrap_or_default();
-    let with_nul = path.get(..=length).unwrap_or_default();
-    if !found.starts_with(b"/") {
-        return Err(Errno::ENOENT);
-    }
-    if found.ends_with(DELETED) {
-        // It may be a name that someone chose.
-        let named = linux::metadata::statx(kernel, LinuxFd::CWD, with_nul, 0).map_err(|_| Errno::ENOENT)?;
-        let identity = |stat: &xnu_abi::linux::Statx| (stat.stx_dev_major, stat.stx_dev_minor, stat.stx_ino);
-        if identity(&named) != identity(&stat) {
-            return Err(Errno::ENOENT);
-        }
-    }
-    kernel.copy_out(buf, with_nul)?;
+    let length = match process.vchroot_fdpath(file.0, &mut path).to_bsd() {
+        Err(Errno::ENAMETOOLONG) => return Err(Errno::ENOSPC),
+        other => other?,
+    };
+    kernel.copy_out(buf, path.get(..=length).unwrap_or_default())?;
     Ok(0)
 }
 
@@ -51,7 +34,7 @@ pub(super) fn get<K: Kernel>(kernel: &K, file: LinuxFd, buf: UserAddr) -> SysRes
 /// `vn_path_package_check`). What is a package is told to the kernel by the superuser; nobody has.
 pub(super) fn package<K: Kernel>(kernel: &K, file: LinuxFd, path: UserAddr) -> SysResult<i32> {
     vnode(kernel, file)?;
-    GuestPath::read(kernel, UserPath(path))?;
+    GuestPath::new().read(kernel, UserPath(path))?;
     if UserPtr::<u8>::new(path).read(kernel)? == b'/' { Ok(-1) } else { Err(Errno::EINVAL) }
 }
 

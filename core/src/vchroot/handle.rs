@@ -1,0 +1,37 @@
+//! A descriptor that is closed when nobody needs it any more, if it is ours to close.
+
+use crate::kernel::Kernel;
+use crate::linux::{self, LinuxFd};
+
+/// A descriptor on the way of a resolution: opened for it and closed after it, or only borrowed.
+pub(crate) struct Handle<'a, K: Kernel> {
+    kernel: &'a K,
+    file: LinuxFd,
+    owned: bool,
+}
+
+impl<'a, K: Kernel> Handle<'a, K> {
+    /// A descriptor that stays open: the guest's, the prefix's, the working directory.
+    pub(crate) fn borrowed(kernel: &'a K, file: LinuxFd) -> Handle<'a, K> {
+        Handle { kernel, file, owned: false }
+    }
+
+    /// A descriptor that was opened for this resolution.
+    pub(crate) fn owned(kernel: &'a K, file: LinuxFd) -> Handle<'a, K> {
+        Handle { kernel, file, owned: true }
+    }
+
+    /// The descriptor's number.
+    pub(crate) fn file(&self) -> LinuxFd {
+        self.file
+    }
+}
+
+impl<K: Kernel> Drop for Handle<'_, K> {
+    fn drop(&mut self) {
+        if self.owned {
+            // Opened with O_PATH and ours alone: closing it cannot fail in a way that matters.
+            let _ = linux::descriptor::close(self.kernel, self.file);
+        }
+    }
+}

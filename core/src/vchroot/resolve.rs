@@ -1,0 +1,253 @@
+//! What handlers work with: a path of the guest's, and what it leads to in Linux's terms.
+
+use super::guest_path::GuestPath;
+use super::handle::Handle;
+use super::prefix::Lookup;
+use super::roads::Opening;
+use super::source::Name;
+use super::walk::{Last, Links, Walk};
+use crate::kernel::Kernel;
+use crate::linux::{self, LinuxFd, LinuxResult};
+use crate::process::Process;
+use crate::table::{DirFd, SysResult, UserPath};
+use xnu_abi::linux::{Errno, Statx, flags};
+
+/// A path of the guest's and where it starts from.
+///
+/// Each method looks the path up once and acts on what it found, or hands that out: nothing is looked up by its name
+/// twice.
+pub struct Target<'a, K: Kernel> {
+    kernel: &'a K,
+    lookup: Option<Lookup<'a, K>>,
+    directory: LinuxFd,
+    path: &'a mut GuestPath,
+}
+
+/// What a call does with a name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Use {
+    /// Removes, renames or changes what is there.
+    Existing,
+    /// Makes something of this name.
+    New,
+}
+
+/// What a path leads to: a directory and a name in it, or an open object, ready for an `…at` call.
+///
+/// Closes what was opened for it.
+pub struct Resolved<'t, 'a, K: Kernel> {
+    lookup: Option<Lookup<'a, K>>,
+    directory: Handle<'a, K>,
+    path: &'t mut GuestPath,
+    from: usize,
+    flags: u32,
+    respells: bool,
+}
+
+impl<'a, K: Kernel> Target<'a, K> {
+    /// Copies a path in, to `room`.
+    ///
+    /// # Errors
+    /// `EFAULT`, `ENAMETOOLONG`.
+    pub fn read<L>(
+        process: &'a Process<K, L>,
+        directory: DirFd,
+        path: UserPath,
+        room: &'a mut GuestPath,
+    ) -> SysResult<Target<'a, K>> {
+        let kernel = &process.kernel;
+        room.read(kernel, path)?;
+        let lookup = Lookup::new(kernel, &process.vchroot);
+        Ok(Target { kernel, lookup, directory: directory.to_linux(), path: room })
+    }
+
+    /// Opens what the path leads to.
+    ///
+    /// # Errors
+    /// Linux's; `EXDEV` for what is not beneath where it must be.
+    pub fn open(&mut self, opening: &Opening) -> LinuxResult<LinuxFd> {
+        match self.lookup {
+            Some(lookup) => lookup.open(self.directory, self.path.with_nul_mut(), opening),
+            None => self.open_unprefixed(opening),
+        }
+    }
+
+    fn open_unprefixed(&self, opening: &Opening) -> LinuxResult<LinuxFd> {
+        let Opening { flags, mode, refuses_links, stays_beneath } = *opening;
+        let path = self.path.with_nul_from(0);
+        if !refuses_links && !stays_beneath {
+            return linux::descriptor::openat(self.kernel, self.directory, path, flags, mode);
+        }
+        let beneath = if stays_beneath { flags::RESOLVE_BENEATH } else { 0 };
+        linux::descriptor::openat2(self.kernel, self.directory, path, &opening.how(beneath))
+    }
+
+    /// What is known of the object that the path leads to.
+    ///
+    /// # Errors
+    /// Linux's.
+    pub fn statx(&mut self, links: Links) -> LinuxResult<Statx> {
+        let kernel = self.kernel;
+        if links == Links::Follow
+            && let Some((directory, from)) = self.one_name()
+        {
+            let name = self.path.with_nul_from(from);
+            let found = linux::metadata::statx(kernel, directory, name, flags::AT_SYMLINK_NOFOLLOW);
+            if !found.is_ok_and(|stat| is_link(&stat)) {
+                return found;
+            }
+        }
+        let object = self.object(links)?;
+        linux::metadata::statx(kernel, object.directory(), object.path(), object.flags())
+    }
+
+    /// Where a path of one name begins and is looked up, if nothing but a link can lead elsewhere from there.
+    fn one_name(&self) -> Option<(LinuxFd, usize)> {
+        let lookup = self.lookup?;
+        let path = self.path.bytes();
+        let (directory, from) = if path.starts_with(b"/") { (lookup.root, 1) } else { (self.directory, 0) };
+        let name = path.get(from..)?;
+        let is_name = !name.is_empty() && !name.contains(&b'/') && name != b"." && name != b"..";
+        let is_exact = !lookup.is_case_insensitive() && !lookup.mentions_exit(name);
+        (is_name && is_exact).then_some((directory, from))
+    }
+
+    /// Resolves the path to an object for a call that takes a directory, a name and `AT_…` flags: with
+    /// [`Resolved::flags`] the call acts on that object.
+    ///
+    /// # Errors
+    /// Linux's. What is missing may be found to be so by the call itself.
+    pub fn object(&mut self, links: Links) -> LinuxResult<Resolved<'_, 'a, K>> {
+        let follows = if links == Links::Follow { 0 } else { flags::AT_SYMLINK_NOFOLLOW };
+        let in_place = match self.lookup {
+            None if links != Links::Refuse => Some((self.directory, 0)),
+            Some(_) if links != Links::Follow => self.one_name(),
+            _ => None,
+        };
+        if let Some((directory, from)) = in_place {
+            let directory = Handle::borrowed(self.kernel, directory);
+            return Ok(self.resolved(directory, from, follows));
+        }
+        let found = self.open(&Opening::path(links))?;
+        let object = Handle::owned(self.kernel, found);
+        let end = self.path.bytes().len();
+        Ok(self.resolved(object, end, flags::AT_EMPTY_PATH))
+    }
+
+    /// Resolves the path to a directory and a name in it, for a call that makes, removes or changes that name.
+    ///
+    /// # Errors
+    /// Linux's; `ELOOP` for a link on the way where those are refused. The last component is not followed.
+    pub fn name(&mut self, usage: Use, refuses_links: bool) -> LinuxResult<Resolved<'_, 'a, K>> {
+        let (kernel, start) = (self.kernel, self.directory);
+        let last = self.path.last_component();
+        let Some(lookup) = self.lookup else {
+            let directory = match last {
+                Some(from) if refuses_links && from > 0 => {
+                    let directory = self.open_parent_unprefixed(from)?;
+                    return Ok(self.resolved(directory, from, 0));
+                }
+                _ => Handle::borrowed(kernel, start),
+            };
+            return Ok(self.resolved(directory, 0, 0));
+        };
+        let Some(from) = last else {
+            // Nothing, or nothing but slashes: no call makes, removes or renames a root, and which does not matter.
+            let directory = Handle::borrowed(kernel, start);
+            return Ok(self.resolved(directory, 0, 0));
+        };
+        let leaf = self.path.bytes().get(from..).unwrap_or_default();
+        let mut resolved = if lookup.mentions_exit(leaf) {
+            let path = self.path.bytes();
+            let end = Walk::new(lookup, start, path, refuses_links).run(path, Last::Name)?;
+            // The exit is a root, too.
+            let (name, slash) = match &end.name {
+                Some(name) => (name.bytes(), end.must_be_directory),
+                None => (&b"/"[..], false),
+            };
+            self.path.replace(name, slash);
+            self.resolved(end.directory, 0, 0)
+        } else {
+            let parent = lookup.open_parent(start, self.path.with_nul_mut(), from, refuses_links)?;
+            self.resolved(parent, from, 0)
+        };
+        if lookup.is_case_insensitive() {
+            match usage {
+                Use::Existing => resolved.respells = true,
+                Use::New => drop(resolved.respell()?),
+            }
+        }
+        Ok(resolved)
+    }
+
+    /// Opens the directory of the component that begins at `leaf`, with no link on the way.
+    fn open_parent_unprefixed(&mut self, leaf: usize) -> LinuxResult<Handle<'a, K>> {
+        let (kernel, start) = (self.kernel, self.directory);
+        let flags = flags::O_PATH | flags::O_DIRECTORY | flags::O_CLOEXEC;
+        let how = Opening { flags, mode: 0, refuses_links: true, stays_beneath: false }.how(0);
+        let opened = self.path.cut_at(leaf, |parent| linux::descriptor::openat2(kernel, start, parent, &how));
+        Ok(Handle::owned(kernel, opened?))
+    }
+
+    fn resolved(&mut self, directory: Handle<'a, K>, from: usize, flags: u32) -> Resolved<'_, 'a, K> {
+        let lookup = self.lookup;
+        Resolved { lookup, directory, path: self.path, from, flags, respells: false }
+    }
+}
+
+fn is_link(stat: &Statx) -> bool {
+    u32::from(stat.stx_mode) & flags::S_IFMT == flags::S_IFLNK
+}
+
+impl<K: Kernel> Resolved<'_, '_, K> {
+    /// The directory, or the object itself.
+    pub fn directory(&self) -> LinuxFd {
+        self.directory.file()
+    }
+
+    /// The name with a NUL at its end; nothing but the NUL where the object itself is open.
+    pub fn path(&self) -> &[u8] {
+        self.path.with_nul_from(self.from)
+    }
+
+    /// `AT_…` flags without which a call would act on something else.
+    pub fn flags(&self) -> u32 {
+        self.flags
+    }
+
+    /// Whether this is an open object, without a name.
+    pub fn is_open(&self) -> bool {
+        self.flags & flags::AT_EMPTY_PATH != 0
+    }
+
+    /// Runs a call on a name: once more, in another spelling, where the prefix allows that and the name is missing.
+    ///
+    /// # Errors
+    /// The call's.
+    pub fn act<T>(&mut self, call: impl Fn(LinuxFd, &[u8]) -> LinuxResult<T>) -> LinuxResult<T> {
+        match call(self.directory(), self.path()) {
+            Err(Errno::ENOENT) if self.respells && self.respell()? => call(self.directory(), self.path()),
+            other => other,
+        }
+    }
+
+    /// Takes the spelling that the directory has, if it has the name in one.
+    fn respell(&mut self) -> LinuxResult<bool> {
+        let Some(lookup) = self.lookup else { return Ok(false) };
+        let leaf = self.path.bytes().get(self.from..).unwrap_or_default();
+        let length = leaf.iter().position(|byte| *byte == b'/').unwrap_or(leaf.len());
+        let bare = leaf.get(..length).unwrap_or_default();
+        if matches!(bare, b"" | b"." | b"..") {
+            return Ok(false);
+        }
+        let mut name = Name::new();
+        name.set(bare);
+        if name.bytes().len() != length || !lookup.respell(self.directory(), &mut name)? {
+            return Ok(false);
+        }
+        let has_slash = length < leaf.len();
+        self.path.replace(name.bytes(), has_slash);
+        self.from = 0;
+        Ok(true)
+    }
+}

@@ -1,0 +1,364 @@
+//! The two roads to an object below the prefix: `openat2`, and the component walk where that cannot go.
+
+use super::fold;
+use super::handle::Handle;
+use super::host_path;
+use super::prefix::{Covered, Identity, Lookup};
+use super::source::{NAME_MAX, Name};
+use super::walk::{Last, Links, Walk};
+use crate::kernel::Kernel;
+use crate::linux::descriptor::OpenHow;
+use crate::linux::{self, LinuxFd, LinuxResult};
+use xnu_abi::linux::{Errno, flags};
+
+/// How often `openat2` is asked again when another process renames directories meanwhile, and the walk when it
+/// finds a link where there was none.
+const TRIES: usize = 8;
+
+/// What an open may have with `O_PATH`; `openat2` refuses the rest.
+const WITH_O_PATH: u32 = flags::O_PATH | flags::O_DIRECTORY | flags::O_NOFOLLOW | flags::O_CLOEXEC;
+
+/// How to open an object.
+#[derive(Clone, Copy, Debug)]
+pub struct Opening {
+    /// Linux's `O_…`. `O_NOFOLLOW` is set where the last link is not to be followed.
+    pub flags: u32,
+    /// Permissions of a file that is made.
+    pub mode: u32,
+    /// No link at all on the way.
+    pub refuses_links: bool,
+    /// Nothing but what is below the directory that a relative path starts from; else `EXDEV`.
+    pub stays_beneath: bool,
+}
+
+impl Opening {
+    /// Names an object and no more. The guest's programs do not inherit it.
+    pub fn path(links: Links) -> Opening {
+        let nofollow = if links == Links::Follow { 0 } else { flags::O_NOFOLLOW };
+        Opening {
+            flags: flags::O_PATH | flags::O_CLOEXEC | nofollow,
+            mode: 0,
+            refuses_links: links == Links::Refuse,
+            stays_beneath: false,
+        }
+    }
+
+    fn has(&self, flag: u32) -> bool {
+        self.flags & flag == flag
+    }
+
+    /// Whether Linux refuses it for a directory anyway.
+    fn writes(&self) -> bool {
+        self.flags & (flags::O_ACCMODE | flags::O_TRUNC) != 0
+    }
+
+    /// Whether a link at the end is followed.
+    fn follows(&self) -> bool {
+        !self.has(flags::O_NOFOLLOW) && !self.has(flags::O_CREAT | flags::O_EXCL)
+    }
+
+    pub(super) fn how(&self, resolve: u32) -> OpenHow {
+        let flags = if self.has(flags::O_PATH) { self.flags & WITH_O_PATH } else { self.flags };
+        // Unlike openat, openat2 refuses a mode where nothing is created.
+        let mode = if flags & flags::O_CREAT != 0 { self.mode } else { 0 };
+        let resolve = if self.refuses_links { resolve | flags::RESOLVE_NO_SYMLINKS } else { resolve };
+        OpenHow { flags: u64::from(flags), mode: u64::from(mode), resolve: u64::from(resolve) }
+    }
+}
+
+impl<'a, K: Kernel> Lookup<'a, K> {
+    /// Whether a component has this name, by the rules of the prefix.
+    pub(crate) fn is_name(&self, component: &[u8], name: &[u8]) -> bool {
+        component == name || self.is_case_insensitive() && fold::same(component, name)
+    }
+
+    /// Whether a component of the path may be the way out. `path` may have a terminator.
+    pub(super) fn mentions_exit(&self, path: &[u8]) -> bool {
+        const NAME: &[u8] = b"SystemRoot";
+        /// As long as the name can be in other letters that are the same.
+        const LONGEST: usize = 3 * NAME.len();
+        if !self.has_exit() {
+            return false;
+        }
+        path.split(|byte| matches!(byte, b'/' | 0)).any(|component| {
+            (NAME.len()..=LONGEST).contains(&component.len()) && self.is_name(component, NAME)
+        })
+    }
+
+    /// Opens what a path leads to. `path` ends with its terminator; `directory` is where it starts if it is relative.
+    /// What is in `path` changes meanwhile, and is the same afterwards.
+    ///
+    /// # Errors
+    /// Linux's for the same path in a process whose root is the prefix.
+    pub(crate) fn open(
+        &self,
+        directory: LinuxFd,
+        path: &mut [u8],
+        opening: &Opening,
+    ) -> LinuxResult<LinuxFd> {
+        if opening.stays_beneath {
+            return self.openat2(directory, path, opening);
+        }
+        if !self.may_use_openat2() || self.mentions_exit(path) {
+            return self.walk_open(directory, path, opening);
+        }
+        match opening.has(flags::O_CREAT) {
+            true if self.is_case_insensitive() => self.create_folded(directory, path, opening),
+            true if !matches!(self.covered(), Covered::Sealed | Covered::Marker) => {
+                self.create_beside_exit(directory, path, opening)
+            }
+            _ => self.open_existing::<true>(directory, path, opening),
+        }
+    }
+
+    /// The same for the place of a name, where nothing is made. What is not there as it is spelled is walked to, however
+    /// deep it is: looked for from its own place, it would take stack for every level.
+    fn open_place(&self, directory: LinuxFd, path: &mut [u8], opening: &Opening) -> LinuxResult<LinuxFd> {
+        if !self.may_use_openat2() || self.mentions_exit(path) {
+            return self.walk_open(directory, path, opening);
+        }
+        self.open_existing::<false>(directory, path, opening)
+    }
+
+    /// The road of one call. Makes a file only where names are not folded and no link leads to an exit.
+    fn open_existing<const FOLDS: bool>(
+        &self,
+        directory: LinuxFd,
+        path: &mut [u8],
+        opening: &Opening,
+    ) -> LinuxResult<LinuxFd> {
+        // Without links on the way, a path that does not name the exit does not come by there.
+        let covered = if opening.refuses_links { Covered::Sealed } else { self.covered() };
+        let first = Opening { refuses_links: opening.refuses_links || covered == Covered::Full, ..*opening };
+        match (self.openat2(directory, path, &first), covered) {
+            (Err(Errno::ELOOP), Covered::Full | Covered::Marker) => self.walk_open(directory, path, opening),
+            (Err(Errno::ENOENT), _) if self.is_case_insensitive() && FOLDS => {
+                self.open_folded(directory, path, opening)
+            }
+            (Err(Errno::ENOENT), _) if self.is_case_insensitive() => self.walk_open(directory, path, opening),
+            (Err(Errno::ENOENT), Covered::Nothing | Covered::Empty) => {
+                match self.openat2(directory, path, &Opening::path(Links::Refuse)) {
+                    Err(Errno::ENOENT) => return Err(Errno::ENOENT),
+                    Ok(found) => drop(Handle::owned(self.kernel, found)),
+                    Err(_) => {}
+                }
+                self.walk_open(directory, path, opening)
+            }
+            (Ok(found), Covered::Empty) if !opening.writes() => {
+                if self.is_covered(found)? {
+                    drop(Handle::owned(self.kernel, found));
+                    return self.walk_open(directory, path, opening);
+                }
+                Ok(found)
+            }
+            (other, _) => self.or_walk(other, directory, path, opening),
+        }
+    }
+
+    /// Whether this is the empty directory that the exit covers.
+    fn is_covered(&self, found: LinuxFd) -> LinuxResult<bool> {
+        let answer = Identity::of(self.kernel, found).map(|identity| identity == self.covered_identity());
+        if answer.is_err() {
+            drop(Handle::owned(self.kernel, found));
+        }
+        answer
+    }
+
+    /// Walks where `openat2` cannot say what the answer is.
+    fn or_walk(
+        &self,
+        answer: LinuxResult<LinuxFd>,
+        directory: LinuxFd,
+        path: &[u8],
+        opening: &Opening,
+    ) -> LinuxResult<LinuxFd> {
+        match answer {
+            // `..` above the start, a link of /proc; directories that are being renamed.
+            Err(Errno::EXDEV | Errno::EAGAIN) => self.walk_open(directory, path, opening),
+            Err(error @ (Errno::ENOSYS | Errno::EPERM)) if self.openat2_is_gone(error) => {
+                self.walk_open(directory, path, opening)
+            }
+            other => other,
+        }
+    }
+
+    fn openat2(&self, directory: LinuxFd, path: &[u8], opening: &Opening) -> LinuxResult<LinuxFd> {
+        let (start, resolve) = match path.first() {
+            Some(b'/') if opening.stays_beneath => return Err(Errno::EXDEV),
+            Some(b'/') => (self.root, flags::RESOLVE_IN_ROOT),
+            _ => (directory, flags::RESOLVE_BENEATH),
+        };
+        let how = opening.how(resolve);
+        let mut answer = Err(Errno::EAGAIN);
+        for _ in 0..TRIES {
+            answer = linux::descriptor::openat2(self.kernel, start, path, &how);
+            if answer != Err(Errno::EAGAIN) {
+                break;
+            }
+        }
+        answer
+    }
+
+    /// Opens or makes a file where a link on the way may lead to the exit: in one call without links, in a parent that
+    /// is known otherwise.
+    fn create_beside_exit(
+        &self,
+        directory: LinuxFd,
+        path: &mut [u8],
+        opening: &Opening,
+    ) -> LinuxResult<LinuxFd> {
+        match self.openat2(directory, path, &Opening { refuses_links: true, ..*opening }) {
+            Err(Errno::ELOOP) if !opening.refuses_links => {}
+            other => return self.or_walk(other, directory, path, opening),
+        }
+        let Some(leaf) = plain_leaf(path) else { return self.walk_open(directory, path, opening) };
+        let Ok(parent) = self.open_parent(directory, path, leaf, opening.refuses_links) else {
+            return self.walk_open(directory, path, opening);
+        };
+        let name = path.get(leaf..).unwrap_or(b"\0");
+        self.create_in(&parent, name, opening)
+    }
+
+    /// Opens or makes a file where another spelling of its name is the same file.
+    fn create_folded(&self, directory: LinuxFd, path: &mut [u8], opening: &Opening) -> LinuxResult<LinuxFd> {
+        let exclusive = opening.has(flags::O_EXCL);
+        if path.ends_with(b"/\0") {
+            return self.walk_open(directory, path, opening);
+        }
+        if !exclusive {
+            let existing = Opening { flags: opening.flags & !flags::O_CREAT, ..*opening };
+            match self.openat2(directory, path, &existing) {
+                Err(Errno::ENOENT) => {}
+                Ok(found) if !existing.writes() => return self.unless_directory(found),
+                Ok(found) => return Ok(found),
+                // Linux may say something else where a file is to be made: of a slash at the end of a link, say.
+                Err(_) => return self.walk_open(directory, path, opening),
+            }
+        }
+        let Some(leaf) = plain_leaf(path) else { return self.walk_open(directory, path, opening) };
+        let Ok(parent) = self.open_parent(directory, path, leaf, opening.refuses_links) else {
+            return self.walk_open(directory, path, opening);
+        };
+        let leaf = path.get(leaf..).unwrap_or(b"\0");
+        let mut name = Name::new();
+        name.set(leaf.strip_suffix(b"\0").unwrap_or(leaf));
+        match self.respell(parent.file(), &mut name)? {
+            true if exclusive => Err(Errno::EEXIST),
+            true => self.walk_open(parent.file(), name.with_nul(), opening),
+            false => self.create_in(&parent, leaf, opening),
+        }
+    }
+
+    /// A directory cannot be made by an open, not even where it is there already.
+    fn unless_directory(&self, found: LinuxFd) -> LinuxResult<LinuxFd> {
+        match Identity::of(self.kernel, found) {
+            Ok(identity) if !identity.is_directory => Ok(found),
+            other => {
+                drop(Handle::owned(self.kernel, found));
+                Err(other.err().unwrap_or(Errno::EISDIR))
+            }
+        }
+    }
+
+    /// Opens or makes a file in a directory. `name` is one component with its terminator.
+    fn create_in(&self, parent: &Handle<'a, K>, name: &[u8], opening: &Opening) -> LinuxResult<LinuxFd> {
+        let wanted = opening.flags | flags::O_NOFOLLOW;
+        match linux::descriptor::openat(self.kernel, parent.file(), name, wanted, opening.mode) {
+            Err(Errno::ELOOP) if opening.follows() && !opening.refuses_links => {
+                self.walk_open(parent.file(), name, opening)
+            }
+            other => other,
+        }
+    }
+
+    /// A name that is not there as it is spelled: looks for it below its parent, if that is there.
+    fn open_folded(&self, directory: LinuxFd, path: &mut [u8], opening: &Opening) -> LinuxResult<LinuxFd> {
+        let Some(leaf) = plain_leaf(path) else { return self.walk_open(directory, path, opening) };
+        let Ok(parent) = self.open_parent(directory, path, leaf, opening.refuses_links) else {
+            return self.walk_open(directory, path, opening);
+        };
+        let leaf = path.get(leaf..).unwrap_or(b"\0");
+        let mut name = Name::new();
+        name.set(leaf.strip_suffix(b"\0").unwrap_or(leaf));
+        // Where it is found as it is spelled, it is a link to something that is missing.
+        if self.respell(parent.file(), &mut name)? {
+            self.walk_open(parent.file(), name.with_nul(), opening)
+        } else {
+            Err(Errno::ENOENT)
+        }
+    }
+
+    /// Opens the directory that a path's last component, which begins at `leaf`, is in.
+    pub(crate) fn open_parent(
+        &self,
+        directory: LinuxFd,
+        path: &mut [u8],
+        leaf: usize,
+        refuses_links: bool,
+    ) -> LinuxResult<Handle<'a, K>> {
+        let Some(end) = leaf.checked_sub(1) else { return Ok(Handle::borrowed(self.kernel, directory)) };
+        let parent = path.get_mut(..leaf).unwrap_or_default();
+        if parent.iter().all(|byte| *byte == b'/') {
+            return Ok(self.root_handle());
+        }
+        if let Some(slash) = parent.get_mut(end) {
+            *slash = 0;
+        }
+        let flags = flags::O_PATH | flags::O_DIRECTORY | flags::O_CLOEXEC;
+        let place = Opening { flags, mode: 0, refuses_links, stays_beneath: false };
+        let opened = self.open_place(directory, parent, &place);
+        if let Some(slash) = parent.get_mut(end) {
+            *slash = b'/';
+        }
+        Ok(Handle::owned(self.kernel, opened?))
+    }
+
+    /// The road name by name.
+    #[inline(never)]
+    fn walk_open(&self, directory: LinuxFd, path: &[u8], opening: &Opening) -> LinuxResult<LinuxFd> {
+        let path = path.strip_suffix(b"\0").unwrap_or(path);
+        let kernel = self.kernel;
+        let follow = opening.follows();
+        let last = if opening.has(flags::O_CREAT) { Last::File { follow } } else { Last::Object { follow } };
+        for _ in 0..TRIES {
+            let end = Walk::new(*self, directory, path, opening.refuses_links).run(path, last)?;
+            let Some(name) = &end.name else { return self.reopen(&end.directory, opening) };
+            let mut wanted = opening.flags;
+            if !end.is_magic {
+                wanted |= flags::O_NOFOLLOW;
+            }
+            if end.must_be_directory {
+                wanted |= flags::O_DIRECTORY;
+            }
+            let directory = end.directory.file();
+            match linux::descriptor::openat(kernel, directory, name.with_nul(), wanted, opening.mode) {
+                // It has become a link meanwhile.
+                Err(Errno::ELOOP) if follow && !opening.refuses_links && !end.is_magic => {}
+                other => return other,
+            }
+        }
+        Err(Errno::ELOOP)
+    }
+
+    /// Opens a directory that was found.
+    fn reopen(&self, found: &Handle<'a, K>, opening: &Opening) -> LinuxResult<LinuxFd> {
+        let (kernel, wanted) = (self.kernel, opening.flags & !flags::O_NOFOLLOW);
+        match linux::descriptor::openat(kernel, found.file(), b".\0", wanted, opening.mode) {
+            // The name "." needs the right to search, which the path did not need.
+            Err(Errno::EACCES) => {
+                let link = host_path::link(found.file());
+                linux::descriptor::openat(kernel, LinuxFd::CWD, &link, wanted, opening.mode)
+            }
+            other => other,
+        }
+    }
+}
+
+/// Where the last component of a path begins, if it is an ordinary name with nothing behind it. `path` ends with its
+/// terminator.
+fn plain_leaf(path: &[u8]) -> Option<usize> {
+    let bare = path.strip_suffix(b"\0").unwrap_or(path);
+    let leaf = bare.rsplit(|byte| *byte == b'/').next()?;
+    let is_plain = !leaf.is_empty() && leaf != b"." && leaf != b".." && leaf.len() <= NAME_MAX;
+    is_plain.then(|| bare.len().wrapping_sub(leaf.len()))
+}
