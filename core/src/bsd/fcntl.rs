@@ -25,7 +25,7 @@ use crate::process::Context;
 use crate::table::{FcntlArgument, Fd, SysResult};
 use crate::user::UserAddr;
 use core::sync::atomic::Ordering;
-use file::{Kind, kind, vnode};
+use file::{Kind, kind, vnode_type};
 use lock::{Owner, Wait};
 use signature::Command;
 use xnu_abi::darwin::Errno;
@@ -88,21 +88,21 @@ pub fn fcntl<K: Kernel, L>(
         C::F_LOG2PHYS => space::place(kernel, file, false, address),
         C::F_LOG2PHYS_EXT => space::place(kernel, file, true, address),
         C::F_RDAHEAD => {
-            vnode(kernel, file)?;
+            vnode_type(kernel, file)?;
             let advice = if on { flags::POSIX_FADV_NORMAL } else { flags::POSIX_FADV_RANDOM };
             space::advise(kernel, file, 0, 0, advice);
             Ok(0)
         }
         // How data is cached and written; nothing that a program could see but by a clock.
         C::F_NOCACHE | C::F_NODIRECT | C::F_SINGLE_WRITER | C::F_GLOBAL_NOCACHE | C::F_CHECK_OPENEVT => {
-            vnode(kernel, file).map(|_| 0)
+            vnode_type(kernel, file).map(|_| 0)
         }
-        C::F_NOCACHE_EXT => match vnode(kernel, file)?.0 {
+        C::F_NOCACHE_EXT => match vnode_type(kernel, file)? {
             FileType::S_IFREG => Ok(0),
             _ => Err(Errno::EBADF),
         },
         C::F_FULLFSYNC | C::F_BARRIERFSYNC => sync(kernel, file),
-        C::F_CHKCLEAN => match vnode(kernel, file)?.0 {
+        C::F_CHKCLEAN => match vnode_type(kernel, file)? {
             FileType::S_IFDIR => Err(Errno::EINVAL),
             _ => Err(Errno::ENOTTY),
         },
@@ -134,7 +134,7 @@ fn copy<K: Kernel, L>(cx: &Context<'_, K, L>, file: LinuxFd, command: u32, least
 fn get_status<K: Kernel>(kernel: &K, file: LinuxFd) -> SysResult<i32> {
     let status = linux::descriptor::fcntl(kernel, file, flags::F_GETFL, 0).to_bsd()? as u32;
     let mut shown = status_flags_to_darwin(status);
-    if status & flags::O_PATH != 0 && vnode(kernel, file)?.0 != FileType::S_IFLNK {
+    if status & flags::O_PATH != 0 && vnode_type(kernel, file)? != FileType::S_IFLNK {
         shown = OpenFlags::O_EXEC;
     }
     Ok(shown.bits() as i32)
@@ -182,7 +182,7 @@ fn set_confined<K: Kernel, L>(cx: &Context<'_, K, L>, file: LinuxFd, on: bool) -
 
 /// `F_FULLFSYNC` and `F_BARRIERFSYNC`: Linux's `fsync` flushes the drive as well. Devices and fifos know no such thing.
 fn sync<K: Kernel>(kernel: &K, file: LinuxFd) -> SysResult<i32> {
-    match vnode(kernel, file)?.0 {
+    match vnode_type(kernel, file)? {
         FileType::S_IFREG | FileType::S_IFDIR => linux::descriptor::fsync(kernel, file).to_bsd().map(|()| 0),
         _ => Err(Errno::ENOTTY),
     }
@@ -191,7 +191,7 @@ fn sync<K: Kernel>(kernel: &K, file: LinuxFd) -> SysResult<i32> {
 /// `F_FREEZE_FS` and `F_THAW_FS`: for the superuser; a volume of the host's is not the guest's to stop, and answers as
 /// one without a journal does.
 fn freeze<K: Kernel>(kernel: &K, file: LinuxFd) -> SysResult<i32> {
-    vnode(kernel, file)?;
+    vnode_type(kernel, file)?;
     match linux::process::geteuid(kernel).to_bsd()? {
         0 => Err(Errno::ENOTSUP),
         _ => Err(Errno::EACCES),

@@ -4,7 +4,7 @@
 use super::fcntl::file::{Kind, kind};
 use super::filesec;
 use super::flags::shown;
-use super::object::{Object, at_path, effective_user, links};
+use super::object::{Object, effective_user, links};
 use crate::convert::errno::ToBsd;
 use crate::convert::stat::{pipe_to_stat64, socket_to_stat64, stat64_to_stat};
 use crate::kernel::Kernel;
@@ -12,10 +12,11 @@ use crate::linux::{self, LinuxFd};
 use crate::process::Context;
 use crate::table::{DirFd, Fd, SysResult, UserPath};
 use crate::user::{UserAddr, UserPtr};
-use crate::vchroot::Links;
+use crate::vchroot::{GuestPath, Links, Target};
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::fcntl::AtFlags;
-use xnu_abi::darwin::stat::{Stat, Stat64};
+use xnu_abi::darwin::stat::{FileType, Mode, Stat, Stat64};
+use xnu_abi::linux::flags as at;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// A layout in which a program can ask for what is known of a file.
@@ -146,10 +147,36 @@ fn stat_path<K: Kernel, L, T: Form>(
     buf: UserPtr<T>,
     links: Links,
 ) -> SysResult<()> {
-    at_path(cx, directory, path, links, |kernel, object| {
-        let stat = object.statx(kernel).to_bsd()?;
-        write(kernel, buf, &shown(kernel, object, &stat))
-    })
+    let kernel = cx.kernel();
+    let mut room = GuestPath::new();
+    let mut target = Target::read(cx.process, directory, path, &mut room)?;
+    if links == Links::Follow
+        && let Some((directory, path)) = target.one_name()
+        && tell(kernel, &Object { directory, path, flags: at::AT_SYMLINK_NOFOLLOW }, false, buf)?
+    {
+        return Ok(());
+    }
+    let found = target.object(links).to_bsd()?;
+    let object = Object { directory: found.directory(), path: found.path(), flags: found.flags() };
+    tell(kernel, &object, true, buf).map(|_| ())
+}
+
+/// Writes what is known of a file; whether it did, since a link may not be wanted. Apart, so that the look-up does not pay
+/// for its stack.
+#[inline(never)]
+fn tell<K: Kernel, T: Form>(
+    kernel: &K,
+    object: &Object<'_>,
+    takes_links: bool,
+    buf: UserPtr<T>,
+) -> SysResult<bool> {
+    let stat = object.statx(kernel).to_bsd()?;
+    let is_link = Mode::from_bits_retain(stat.stx_mode).file_type() == FileType::S_IFLNK;
+    if is_link && !takes_links {
+        return Ok(false);
+    }
+    write(kernel, buf, &shown(kernel, object, &stat))?;
+    Ok(true)
 }
 
 fn write<K: Kernel, T: Form>(kernel: &K, buf: UserPtr<T>, stat: &Stat64) -> SysResult<()> {

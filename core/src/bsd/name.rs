@@ -113,8 +113,10 @@ pub fn unlinkat<K: Kernel, L>(
     let mut room = GuestPath::new();
     let mut target = Target::read(cx.process, directory, path, &mut room)?;
     let refuses_links = flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW_ANY);
-    let mut at = target.name(Use::Existing, refuses_links).to_bsd()?;
-    let removed = at.act(|directory, name| linux::name::unlinkat(kernel, directory, name, linux_flags));
+    let removed = match target.name(Use::Existing, refuses_links) {
+        Ok(mut at) => at.act(|directory, name| linux::name::unlinkat(kernel, directory, name, linux_flags)),
+        Err(error) => Err(error),
+    };
     match removed.to_bsd() {
         Err(Errno::EISDIR) => Err(Errno::EPERM),
         other => other,

@@ -91,9 +91,9 @@ fn open_target<K: Kernel>(
             open_at(at, wanted, linux_flags & keep | flags::O_PATH, 0)
         }
         Err(Errno::EISDIR) if wanted.contains(OpenFlags::O_CREAT) => {
-            open_directory_by_creating(at, wanted, linux_flags)
+            open_directory_by_creating(at, kernel, wanted, linux_flags)
         }
-        Err(Errno::ENXIO) if is_socket(at) => Err(Errno::EOPNOTSUPP),
+        Err(Errno::ENXIO) if is_socket(at, kernel) => Err(Errno::EOPNOTSUPP),
         other => other,
     }
 }
@@ -102,11 +102,13 @@ fn open_target<K: Kernel>(
 /// that of a directory, or of nothing, or of a file that is none. Linux calls all of that a directory.
 fn open_directory_by_creating<K: Kernel>(
     at: &mut Target<'_, K>,
+    kernel: &K,
     wanted: OpenFlags,
     linux_flags: u32,
 ) -> SysResult<LinuxFd> {
     if wanted.contains(OpenFlags::O_EXCL) {
-        at.statx(Links::Stay).to_bsd()?;
+        let found = at.open(&Opening::path(Links::Stay)).to_bsd()?;
+        let _ = linux::descriptor::close(kernel, found);
         return Err(Errno::EEXIST);
     }
     open_at(at, wanted, linux_flags & !flags::O_CREAT, 0)
@@ -155,8 +157,7 @@ fn open_to_execute<K: Kernel>(
 /// (`O_SEARCH`).
 fn check_executable<K: Kernel>(kernel: &K, file: LinuxFd, wanted: OpenFlags) -> SysResult<()> {
     const X_OK: i32 = 1;
-    let stat = linux::metadata::fstatx(kernel, file).to_bsd()?;
-    match Mode::from_bits_retain(stat.stx_mode).file_type() {
+    match file_type(kernel, file)? {
         FileType::S_IFREG => {}
         FileType::S_IFDIR
             if wanted.contains(OpenFlags::O_DIRECTORY) && !wanted.contains(OpenFlags::O_TRUNC) => {}
@@ -202,9 +203,19 @@ fn open_at<K: Kernel>(
     }
 }
 
-fn is_socket<K: Kernel>(at: &mut Target<'_, K>) -> bool {
-    at.statx(Links::Follow)
-        .is_ok_and(|stat| Mode::from_bits_retain(stat.stx_mode).file_type() == FileType::S_IFSOCK)
+fn is_socket<K: Kernel>(at: &mut Target<'_, K>, kernel: &K) -> bool {
+    let Ok(found) = at.open(&Opening::path(Links::Follow)) else { return false };
+    let kind = file_type(kernel, found);
+    // Ours alone, and only a name: closing it cannot fail in a way that matters.
+    let _ = linux::descriptor::close(kernel, found);
+    kind == Ok(FileType::S_IFSOCK)
+}
+
+/// Apart, since much is told and little kept.
+#[inline(never)]
+fn file_type<K: Kernel>(kernel: &K, file: LinuxFd) -> SysResult<FileType> {
+    let stat = linux::metadata::fstatx(kernel, file).to_bsd()?;
+    Ok(Mode::from_bits_retain(stat.stx_mode).file_type())
 }
 
 /// What XNU's `open` does and Linux's leaves to further calls: locks, and signals for input.
@@ -228,8 +239,7 @@ fn after_open<K: Kernel>(kernel: &K, fd: LinuxFd, wanted: OpenFlags) -> SysResul
 
 /// Fifos and devices have no locks (`VNOP_ADVLOCK`).
 fn check_lockable<K: Kernel>(kernel: &K, fd: LinuxFd) -> SysResult<()> {
-    let stat = linux::metadata::fstatx(kernel, fd).to_bsd()?;
-    match Mode::from_bits_retain(stat.stx_mode).file_type() {
+    match file_type(kernel, fd)? {
         FileType::S_IFREG | FileType::S_IFDIR | FileType::S_IFLNK => Ok(()),
         _ => Err(Errno::ENOTSUP),
     }

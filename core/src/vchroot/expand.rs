@@ -5,6 +5,7 @@
 use super::host_path;
 use super::prefix::Lookup;
 use super::roads::Opening;
+use super::source::Name;
 use super::walk::{Last, Links, Walk};
 use crate::kernel::Kernel;
 use crate::linux::{self, LinuxFd, LinuxResult};
@@ -67,11 +68,12 @@ fn by_walk<K: Kernel>(
     let path = path.strip_suffix(b"\0").unwrap_or(path);
     let kernel = lookup.kernel;
     let last = Last::Object { follow: links == Links::Follow };
-    let end = Walk::new(lookup, directory, path, false).run(path, last)?;
+    let mut name = Name::new();
+    let end = Walk::new(lookup, directory, path, false).run(path, last, &mut name)?;
     let directory = end.directory.file();
-    let Some(name) = &end.name else {
+    if !end.has_name {
         return host_path::read_whole(kernel, directory, whole).map(|_| ());
-    };
+    }
     let exists = exists(kernel, directory, name.with_nul(), end.must_be_directory)?;
     let length = host_path::read_whole(kernel, directory, whole)?;
     let slash: &[u8] = if end.must_be_directory && !exists { b"/" } else { b"" };

@@ -5,11 +5,13 @@
 use super::unicode::{FOLDS, MARKS, PAIRS, WIDE_PAIRS};
 
 /// Whether two names are the same name.
+#[inline(never)]
 pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
     if a.is_ascii() && b.is_ascii() { a.eq_ignore_ascii_case(b) } else { Folded::new(a).eq(Folded::new(b)) }
 }
 
 /// A number that is the same for the same names.
+#[inline(never)]
 pub(crate) fn hash(name: &[u8]) -> u64 {
     let mut hash = 0u64;
     let mut add = |code: u32| {
@@ -24,14 +26,14 @@ pub(crate) fn hash(name: &[u8]) -> u64 {
 }
 
 /// As many marks behind one letter as are put into order; more stay as they are written.
-const MARKS_MAX: usize = 30;
+const MARKS_MAX: usize = 5;
 
 /// The characters of a name: decomposed, with marks in their canonical order, then folded. Above Unicode stand the bytes
 /// that are no characters.
 struct Folded<'a> {
     rest: &'a [u8],
-    /// Characters that were read but not handed out, with their classes; those from `at` up to `length`.
-    ready: [(u32, u8); READY],
+    /// Characters that were read but not handed out; those from `at` up to `length`.
+    ready: [Ready; READY],
     at: usize,
     length: usize,
 }
@@ -45,14 +47,32 @@ const PARTS_MAX: usize = 4;
 /// Added to a byte that is no character.
 const NO_CHARACTER: u32 = 0x11_0000;
 
+/// A character, with its combining class in the highest byte.
+#[derive(Clone, Copy)]
+struct Ready(u32);
+
+impl Ready {
+    fn new(code: u32) -> Ready {
+        Ready(code | u32::from(class(code)) << 24)
+    }
+
+    fn code(self) -> u32 {
+        self.0 & 0x00ff_ffff
+    }
+
+    fn class(self) -> u8 {
+        (self.0 >> 24) as u8
+    }
+}
+
 impl<'a> Folded<'a> {
     fn new(name: &'a [u8]) -> Folded<'a> {
-        Folded { rest: name, ready: [(0, 0); READY], at: 0, length: 0 }
+        Folded { rest: name, ready: [Ready(0); READY], at: 0, length: 0 }
     }
 
     fn push(&mut self, code: u32) {
         if let Some(free) = self.ready.get_mut(self.length) {
-            *free = (code, class(code));
+            *free = Ready::new(code);
             self.length = self.length.wrapping_add(1);
         }
     }
@@ -95,7 +115,7 @@ impl<'a> Folded<'a> {
                 else {
                     break;
                 };
-                if here.1 == 0 || before.1 <= here.1 {
+                if here.class() == 0 || before.class() <= here.class() {
                     break;
                 }
                 self.ready.swap(place.wrapping_sub(1), place);
@@ -107,7 +127,7 @@ impl<'a> Folded<'a> {
     /// How many of the characters that are ready belong together: one, and the marks behind it.
     fn run(&self) -> usize {
         let ready = self.ready.get(..self.length).unwrap_or_default();
-        let marks = ready.iter().skip(1).take_while(|(_, class)| *class != 0).count();
+        let marks = ready.iter().skip(1).take_while(|mark| mark.class() != 0).count();
         marks.wrapping_add(1).min(self.length)
     }
 }
@@ -119,13 +139,13 @@ impl Iterator for Folded<'_> {
         // Within a run everything but the first is a mark.
         let inside = self.at > 0
             && self.at < self.length
-            && self.ready.get(self.at).is_some_and(|(_, class)| *class != 0);
+            && self.ready.get(self.at).is_some_and(|mark| mark.class() != 0);
         if !inside {
             self.fill();
         }
-        let (code, _) = self.ready.get(..self.length)?.get(self.at)?;
+        let code = self.ready.get(..self.length)?.get(self.at)?.code();
         self.at = self.at.wrapping_add(1);
-        Some(fold(*code))
+        Some(fold(code))
     }
 }
 

@@ -21,6 +21,17 @@ impl<'a, K: Kernel> Handle<'a, K> {
         Handle { kernel, file, owned: true }
     }
 
+    /// Leaves the descriptor open, for whoever takes it over.
+    pub(crate) fn keep(mut self) -> LinuxFd {
+        self.owned = false;
+        self.file
+    }
+
+    /// Whether it is closed in the end.
+    pub(crate) fn is_owned(&self) -> bool {
+        self.owned
+    }
+
     /// The descriptor's number.
     pub(crate) fn file(&self) -> LinuxFd {
         self.file

@@ -62,11 +62,16 @@ fn exists<K: Kernel>(kernel: &K, file: LinuxFd, path: &[u8], length: usize) -> L
 impl<'a, K: Kernel> Lookup<'a, K> {
     /// Whether an open directory is the prefix or below it.
     pub(crate) fn is_inside(&self, directory: LinuxFd) -> LinuxResult<bool> {
-        let mut path = [0; 512];
+        let mut path = [0; 256];
         let length = read(self.kernel, directory, &mut path)?;
         if self.length_that_led_here(&mut path, length).is_some() {
             return Ok(true);
         }
+        self.is_inside_by_comparison(directory)
+    }
+
+    #[inline(never)]
+    fn is_inside_by_comparison(&self, directory: LinuxFd) -> LinuxResult<bool> {
         // Twice, since the prefix may be renamed between the reading of the two paths.
         for _ in 0..2 {
             let scratch = Scratch::new(self.kernel)?;

@@ -165,6 +165,7 @@ impl Index {
     }
 
     /// Replaces a name by how the directory spells it, if that is known.
+    #[inline(never)]
     fn spell(&self, stamp: u64, hash: u64, name: &mut Name) -> bool {
         let Some(slot) = self.slot(stamp, hash) else { return false };
         let version = slot.version.load(Ordering::Acquire);
@@ -278,26 +279,38 @@ const STAMP_MASK: u32 = flags::STATX_TYPE
     | flags::STATX_SIZE
     | flags::STATX_MNT_ID;
 
-/// A number that changes whenever the directory does, and that no other directory has.
-fn stamp(instance: u32, stat: &Statx) -> u64 {
-    let device = u64::from(stat.stx_dev_major) << 32 | u64::from(stat.stx_dev_minor);
-    let parts = [
-        u64::from(instance),
-        device,
-        stat.stx_ino,
-        stat.stx_mtime.tv_sec as u64,
-        stat.stx_mtime.tv_nsec.into(),
-        stat.stx_ctime.tv_sec as u64,
-        stat.stx_ctime.tv_nsec.into(),
-        stat.stx_size,
-    ];
-    let mut stamp = 0u64;
-    for part in parts {
-        stamp = (stamp.rotate_left(23) ^ part).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        stamp ^= stamp >> 29;
+/// What is known of a directory at one time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Known {
+    /// A number that changes whenever the directory does, and that no other directory has.
+    stamp: u64,
+    changed_s: i64,
+    changed_ns: u32,
+}
+
+impl Known {
+    fn new(instance: u32, stat: &Statx) -> Known {
+        let device = u64::from(stat.stx_dev_major) << 32 | u64::from(stat.stx_dev_minor);
+        let parts = [
+            u64::from(instance),
+            device,
+            stat.stx_ino,
+            stat.stx_mtime.tv_sec as u64,
+            stat.stx_mtime.tv_nsec.into(),
+            stat.stx_ctime.tv_sec as u64,
+            stat.stx_ctime.tv_nsec.into(),
+            stat.stx_size,
+        ];
+        let mut stamp = 0u64;
+        for part in parts {
+            stamp = (stamp.rotate_left(23) ^ part).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            stamp ^= stamp >> 29;
+        }
+        let (changed_s, changed_ns) = (stat.stx_mtime.tv_sec, stat.stx_mtime.tv_nsec)
+            .max((stat.stx_ctime.tv_sec, stat.stx_ctime.tv_nsec));
+        // 0 stands for an empty place.
+        Known { stamp: stamp.max(1), changed_s, changed_ns }
     }
-    // 0 stands for an empty place.
-    stamp.max(1)
 }
 
 /// File systems of this machine whose directories' times change with what is in them: ext, xfs, btrfs, tmpfs, ramfs,
@@ -322,21 +335,24 @@ impl<K: Kernel> Lookup<'_, K> {
     ///
     /// # Errors
     /// Linux's, of looking at the directory. One that may be searched but not read has no other names.
+    #[inline(never)]
     pub(crate) fn respell(&self, directory: LinuxFd, name: &mut Name) -> LinuxResult<bool> {
-        let stat = self.stat_for_index(directory)?;
-        let known_as = stamp(self.state.instance(), &stat);
+        let Known { stamp, .. } = self.known(directory)?;
         let wanted = fold::hash(name.bytes());
-        if INDEX.holds(known_as, wanted) == Some(false) {
+        if INDEX.holds(stamp, wanted) == Some(false) {
             return Ok(false);
         }
-        if INDEX.spell(known_as, wanted, name) {
+        if INDEX.spell(stamp, wanted, name) {
             return Ok(true);
         }
         self.scan(directory, name, wanted)
     }
 
-    fn stat_for_index(&self, directory: LinuxFd) -> LinuxResult<Statx> {
-        linux::path::statx_some(self.kernel, directory, b"\0", flags::AT_EMPTY_PATH, STAMP_MASK)
+    #[inline(never)]
+    fn known(&self, directory: LinuxFd) -> LinuxResult<Known> {
+        let mask = flags::AT_EMPTY_PATH;
+        let stat = linux::path::statx_some(self.kernel, directory, b"\0", mask, STAMP_MASK)?;
+        Ok(Known::new(self.state.instance(), &stat))
     }
 
     #[inline(never)]
@@ -348,13 +364,34 @@ impl<K: Kernel> Lookup<'_, K> {
             Err(Errno::EACCES | Errno::ENOENT) => return Ok(false),
             Err(error) => return Err(error),
         };
-        let before = self.stat_for_index(listed.file())?;
+        let before = self.known(listed.file())?;
         let mut recording = Recording::begin(kernel);
-        let mut best = Name::new();
-        let mut entries = [0; 1024];
+        let found = self.list(listed.file(), name, wanted, recording.as_mut())?;
+        if self.lasts(listed.file(), &before) {
+            if let Some(recording) = recording {
+                recording.keep(before.stamp);
+            }
+            if found {
+                INDEX.keep_spelling(before.stamp, wanted, name.bytes());
+            }
+        }
+        Ok(found)
+    }
+
+    /// Reads a directory to its end, and looks for a name on the way.
+    #[inline(never)]
+    fn list(
+        &self,
+        directory: LinuxFd,
+        name: &mut Name,
+        wanted: u64,
+        mut recording: Option<&mut Recording<'_, K>>,
+    ) -> LinuxResult<bool> {
+        let mut found = false;
+        let mut entries = [0; ENTRIES_BYTES];
         loop {
-            let length = match linux::path::getdents64(kernel, listed.file(), &mut entries) {
-                Ok(0) | Err(Errno::ENOENT) => break,
+            let length = match linux::path::getdents64(self.kernel, directory, &mut entries) {
+                Ok(0) | Err(Errno::ENOENT) => return Ok(found),
                 Ok(length) => length,
                 Err(error) => return Err(error),
             };
@@ -365,52 +402,35 @@ impl<K: Kernel> Lookup<'_, K> {
                 if let Some(recording) = &mut recording {
                     recording.add(hash);
                 }
-                if hash == wanted
-                    && fold::same(entry, name.bytes())
-                    && (best.bytes().is_empty() || entry < best.bytes())
-                {
-                    best.set(entry);
+                // What was found is the same name as what is looked for.
+                if hash == wanted && (!found || entry < name.bytes()) && fold::same(entry, name.bytes()) {
+                    found = true;
+                    name.set(entry);
                 }
             }
         }
-        let found = !best.bytes().is_empty();
-        if let Some(known_as) = self.lasting_stamp(listed.file(), &before) {
-            if let Some(recording) = recording {
-                recording.keep(known_as);
-            }
-            if found {
-                INDEX.keep_spelling(known_as, wanted, best.bytes());
-            }
-        }
-        if found {
-            name.set(best.bytes());
-        }
-        Ok(found)
     }
 
-    /// The stamp of a directory that was just read, if it is sure to change with the directory: it did not change
+    /// Whether what was known of a directory before it was read is sure to change with the directory: it did not change
     /// meanwhile, and the last change is so long ago that the next one will have another time.
-    fn lasting_stamp(&self, directory: LinuxFd, before: &Statx) -> Option<u64> {
-        let after = self.stat_for_index(directory).ok()?;
-        let instance = self.state.instance();
-        let known_as = stamp(instance, before);
-        if stamp(instance, &after) != known_as {
-            return None;
+    #[inline(never)]
+    fn lasts(&self, directory: LinuxFd, before: &Known) -> bool {
+        let kernel = self.kernel;
+        if self.known(directory) != Ok(*before) {
+            return false;
         }
-        let kind = linux::metadata::file_system(self.kernel, directory).ok()?;
-        if !TELLS_TIME.contains(&kind) {
-            return None;
-        }
-        let now = linux::time::clock_gettime(self.kernel, linux::time::CLOCK_REALTIME).ok()?;
-        let now_ns = nanoseconds(now.tv_sec, now.tv_nsec);
-        let changed = (after.stx_mtime.tv_sec, after.stx_mtime.tv_nsec)
-            .max((after.stx_ctime.tv_sec, after.stx_ctime.tv_nsec));
+        let Ok(kind) = linux::metadata::file_system(kernel, directory) else { return false };
+        let Ok(now) = linux::time::clock_gettime(kernel, linux::time::CLOCK_REALTIME) else { return false };
         // Times are as fine as the clock's ticks, or whole seconds on some file systems.
-        let tick_ns = if changed.1 % 1_000_000 == 0 { 2_000_000_000 } else { 50_000_000 };
-        let age_ns = now_ns.checked_sub(nanoseconds(changed.0, changed.1.into()))?;
-        (age_ns > tick_ns).then_some(known_as)
+        let tick_ns = if before.changed_ns.is_multiple_of(1_000_000) { 2_000_000_000 } else { 50_000_000 };
+        let changed_ns = nanoseconds(before.changed_s, before.changed_ns.into());
+        let age_ns = nanoseconds(now.tv_sec, now.tv_nsec).checked_sub(changed_ns);
+        TELLS_TIME.contains(&kind) && age_ns.is_some_and(|age_ns| age_ns > tick_ns)
     }
 }
+
+/// Room for directory entries: the longest is shorter, and the stack that this is on is small.
+const ENTRIES_BYTES: usize = 288;
 
 fn nanoseconds(seconds: i64, nanoseconds: i64) -> i128 {
     i128::from(seconds).wrapping_mul(1_000_000_000).wrapping_add(nanoseconds.into())

@@ -241,21 +241,27 @@ impl Identity {
 
     /// Of an open file.
     pub(crate) fn of<K: Kernel>(kernel: &K, file: LinuxFd) -> LinuxResult<Identity> {
-        linux::path::statx_some(kernel, file, b"\0", flags::AT_EMPTY_PATH, Identity::MASK).map(Identity::new)
+        Identity::look(kernel, file, b"\0", flags::AT_EMPTY_PATH)
     }
 
     /// Of what a path leads to on the host.
     pub(crate) fn at<K: Kernel>(kernel: &K, directory: LinuxFd, path: &[u8]) -> LinuxResult<Identity> {
-        linux::path::statx_some(kernel, directory, path, 0, Identity::MASK).map(Identity::new)
+        Identity::look(kernel, directory, path, 0)
     }
 
     /// The same, of a link at the end of the path itself.
     pub(crate) fn at_link<K: Kernel>(kernel: &K, path: &[u8]) -> LinuxResult<Identity> {
-        let nofollow = flags::AT_SYMLINK_NOFOLLOW;
-        linux::path::statx_some(kernel, LinuxFd::CWD, path, nofollow, Identity::MASK).map(Identity::new)
+        Identity::look(kernel, LinuxFd::CWD, path, flags::AT_SYMLINK_NOFOLLOW)
+    }
+
+    /// Apart, since much is told and little kept.
+    #[inline(never)]
+    fn look<K: Kernel>(kernel: &K, directory: LinuxFd, path: &[u8], how: u32) -> LinuxResult<Identity> {
+        linux::path::statx_some(kernel, directory, path, how, Identity::MASK).map(Identity::new)
     }
 
     /// The same, of a path that is named by its address.
+    #[inline(never)]
     pub(crate) fn at_address<K: Kernel>(kernel: &K, path: UserAddr) -> LinuxResult<Identity> {
         let nofollow = flags::AT_SYMLINK_NOFOLLOW;
         linux::path::statx_at(kernel, path, nofollow, Identity::MASK).map(Identity::new)

@@ -10,7 +10,7 @@ use crate::kernel::Kernel;
 use crate::linux::{self, LinuxFd, LinuxResult};
 use crate::process::Process;
 use crate::table::{DirFd, SysResult, UserPath};
-use xnu_abi::linux::{Errno, Statx, flags};
+use xnu_abi::linux::{Errno, flags};
 
 /// A path of the guest's and where it starts from.
 ///
@@ -36,12 +36,13 @@ pub enum Use {
 ///
 /// Closes what was opened for it.
 pub struct Resolved<'t, 'a, K: Kernel> {
-    lookup: Option<Lookup<'a, K>>,
-    directory: Handle<'a, K>,
-    path: &'t mut GuestPath,
-    from: usize,
-    flags: u32,
+    target: &'t mut Target<'a, K>,
+    directory: LinuxFd,
+    is_owned: bool,
+    /// Whether another spelling of the name would do.
     respells: bool,
+    from: u16,
+    flags: u32,
 }
 
 impl<'a, K: Kernel> Target<'a, K> {
@@ -65,6 +66,7 @@ impl<'a, K: Kernel> Target<'a, K> {
     ///
     /// # Errors
     /// Linux's; `EXDEV` for what is not beneath where it must be.
+    #[inline(never)]
     pub fn open(&mut self, opening: &Opening) -> LinuxResult<LinuxFd> {
         match self.lookup {
             Some(lookup) => lookup.open(self.directory, self.path.with_nul_mut(), opening),
@@ -82,34 +84,16 @@ impl<'a, K: Kernel> Target<'a, K> {
         linux::descriptor::openat2(self.kernel, self.directory, path, &opening.how(beneath))
     }
 
-    /// What is known of the object that the path leads to.
-    ///
-    /// # Errors
-    /// Linux's.
-    pub fn statx(&mut self, links: Links) -> LinuxResult<Statx> {
-        let kernel = self.kernel;
-        if links == Links::Follow
-            && let Some((directory, from)) = self.one_name()
-        {
-            let name = self.path.with_nul_from(from);
-            let found = linux::metadata::statx(kernel, directory, name, flags::AT_SYMLINK_NOFOLLOW);
-            if !found.is_ok_and(|stat| is_link(&stat)) {
-                return found;
-            }
-        }
-        let object = self.object(links)?;
-        linux::metadata::statx(kernel, object.directory(), object.path(), object.flags())
-    }
-
-    /// Where a path of one name begins and is looked up, if nothing but a link can lead elsewhere from there.
-    fn one_name(&self) -> Option<(LinuxFd, usize)> {
+    /// The directory and the name of a path of one name, if nothing but a link can lead elsewhere from there: a call that
+    /// follows no link and finds none acts on what the path leads to. The name ends with a NUL.
+    pub fn one_name(&self) -> Option<(LinuxFd, &[u8])> {
         let lookup = self.lookup?;
         let path = self.path.bytes();
         let (directory, from) = if path.starts_with(b"/") { (lookup.root, 1) } else { (self.directory, 0) };
         let name = path.get(from..)?;
         let is_name = !name.is_empty() && !name.contains(&b'/') && name != b"." && name != b"..";
         let is_exact = !lookup.is_case_insensitive() && !lookup.mentions_exit(name);
-        (is_name && is_exact).then_some((directory, from))
+        (is_name && is_exact).then(|| (directory, self.path.with_nul_from(from)))
     }
 
     /// Resolves the path to an object for a call that takes a directory, a name and `AT_…` flags: with
@@ -117,11 +101,16 @@ impl<'a, K: Kernel> Target<'a, K> {
     ///
     /// # Errors
     /// Linux's. What is missing may be found to be so by the call itself.
+    #[inline(never)]
     pub fn object(&mut self, links: Links) -> LinuxResult<Resolved<'_, 'a, K>> {
         let follows = if links == Links::Follow { 0 } else { flags::AT_SYMLINK_NOFOLLOW };
         let in_place = match self.lookup {
             None if links != Links::Refuse => Some((self.directory, 0)),
-            Some(_) if links != Links::Follow => self.one_name(),
+            Some(_) if links != Links::Follow => {
+                let end = self.path.bytes().len();
+                self.one_name()
+                    .map(|(directory, name)| (directory, end.wrapping_add(1).wrapping_sub(name.len())))
+            }
             _ => None,
         };
         if let Some((directory, from)) = in_place {
@@ -138,6 +127,7 @@ impl<'a, K: Kernel> Target<'a, K> {
     ///
     /// # Errors
     /// Linux's; `ELOOP` for a link on the way where those are refused. The last component is not followed.
+    #[inline(never)]
     pub fn name(&mut self, usage: Use, refuses_links: bool) -> LinuxResult<Resolved<'_, 'a, K>> {
         let (kernel, start) = (self.kernel, self.directory);
         let last = self.path.last_component();
@@ -158,15 +148,8 @@ impl<'a, K: Kernel> Target<'a, K> {
         };
         let leaf = self.path.bytes().get(from..).unwrap_or_default();
         let mut resolved = if lookup.mentions_exit(leaf) {
-            let path = self.path.bytes();
-            let end = Walk::new(lookup, start, path, refuses_links).run(path, Last::Name)?;
-            // The exit is a root, too.
-            let (name, slash) = match &end.name {
-                Some(name) => (name.bytes(), end.must_be_directory),
-                None => (&b"/"[..], false),
-            };
-            self.path.replace(name, slash);
-            self.resolved(end.directory, 0, 0)
+            let directory = self.walk_to_name(lookup, refuses_links)?;
+            self.resolved(directory, 0, 0)
         } else {
             let parent = lookup.open_parent(start, self.path.with_nul_mut(), from, refuses_links)?;
             self.resolved(parent, from, 0)
@@ -180,34 +163,51 @@ impl<'a, K: Kernel> Target<'a, K> {
         Ok(resolved)
     }
 
+    /// Finds the directory of a name that may be the exit, which is a root: the name `/`. Leaves the name as the path.
+    #[inline(never)]
+    fn walk_to_name(&mut self, lookup: Lookup<'a, K>, refuses_links: bool) -> LinuxResult<Handle<'a, K>> {
+        let mut name = Name::new();
+        let path = self.path.bytes();
+        let mut walk = Walk::new(lookup, self.directory, path, refuses_links);
+        let end = walk.run(path, Last::Name, &mut name)?;
+        if end.has_name {
+            self.path.replace(name.bytes(), end.must_be_directory);
+        } else {
+            self.path.replace(b"/", false);
+        }
+        Ok(end.directory)
+    }
+
     /// Opens the directory of the component that begins at `leaf`, with no link on the way.
     fn open_parent_unprefixed(&mut self, leaf: usize) -> LinuxResult<Handle<'a, K>> {
         let (kernel, start) = (self.kernel, self.directory);
-        let flags = flags::O_PATH | flags::O_DIRECTORY | flags::O_CLOEXEC;
-        let how = Opening { flags, mode: 0, refuses_links: true, stays_beneath: false }.how(0);
+        let how = Opening::directory(true).how(0);
         let opened = self.path.cut_at(leaf, |parent| linux::descriptor::openat2(kernel, start, parent, &how));
         Ok(Handle::owned(kernel, opened?))
     }
 
     fn resolved(&mut self, directory: Handle<'a, K>, from: usize, flags: u32) -> Resolved<'_, 'a, K> {
-        let lookup = self.lookup;
-        Resolved { lookup, directory, path: self.path, from, flags, respells: false }
+        let is_owned = directory.is_owned();
+        Resolved {
+            target: self,
+            directory: directory.keep(),
+            is_owned,
+            respells: false,
+            from: from as u16,
+            flags,
+        }
     }
-}
-
-fn is_link(stat: &Statx) -> bool {
-    u32::from(stat.stx_mode) & flags::S_IFMT == flags::S_IFLNK
 }
 
 impl<K: Kernel> Resolved<'_, '_, K> {
     /// The directory, or the object itself.
     pub fn directory(&self) -> LinuxFd {
-        self.directory.file()
+        self.directory
     }
 
     /// The name with a NUL at its end; nothing but the NUL where the object itself is open.
     pub fn path(&self) -> &[u8] {
-        self.path.with_nul_from(self.from)
+        self.target.path.with_nul_from(self.from.into())
     }
 
     /// `AT_…` flags without which a call would act on something else.
@@ -224,6 +224,7 @@ impl<K: Kernel> Resolved<'_, '_, K> {
     ///
     /// # Errors
     /// The call's.
+    #[inline(never)]
     pub fn act<T>(&mut self, call: impl Fn(LinuxFd, &[u8]) -> LinuxResult<T>) -> LinuxResult<T> {
         match call(self.directory(), self.path()) {
             Err(Errno::ENOENT) if self.respells && self.respell()? => call(self.directory(), self.path()),
@@ -232,9 +233,10 @@ impl<K: Kernel> Resolved<'_, '_, K> {
     }
 
     /// Takes the spelling that the directory has, if it has the name in one.
+    #[inline(never)]
     fn respell(&mut self) -> LinuxResult<bool> {
-        let Some(lookup) = self.lookup else { return Ok(false) };
-        let leaf = self.path.bytes().get(self.from..).unwrap_or_default();
+        let Some(lookup) = self.target.lookup else { return Ok(false) };
+        let leaf = self.target.path.bytes().get(self.from.into()..).unwrap_or_default();
         let length = leaf.iter().position(|byte| *byte == b'/').unwrap_or(leaf.len());
         let bare = leaf.get(..length).unwrap_or_default();
         if matches!(bare, b"" | b"." | b"..") {
@@ -246,8 +248,16 @@ impl<K: Kernel> Resolved<'_, '_, K> {
             return Ok(false);
         }
         let has_slash = length < leaf.len();
-        self.path.replace(name.bytes(), has_slash);
+        self.target.path.replace(name.bytes(), has_slash);
         self.from = 0;
         Ok(true)
+    }
+}
+
+impl<K: Kernel> Drop for Resolved<'_, '_, K> {
+    fn drop(&mut self) {
+        if self.is_owned {
+            drop(Handle::owned(self.target.kernel, self.directory));
+        }
     }
 }

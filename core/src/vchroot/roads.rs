@@ -5,7 +5,7 @@ use super::handle::Handle;
 use super::host_path;
 use super::prefix::{Covered, Identity, Lookup};
 use super::source::{NAME_MAX, Name};
-use super::walk::{Last, Links, Walk};
+use super::walk::{LONGEST_SYSTEM_ROOT, Last, Links, SYSTEM_ROOT, Walk};
 use crate::kernel::Kernel;
 use crate::linux::descriptor::OpenHow;
 use crate::linux::{self, LinuxFd, LinuxResult};
@@ -14,6 +14,9 @@ use xnu_abi::linux::{Errno, flags};
 /// How often `openat2` is asked again when another process renames directories meanwhile, and the walk when it
 /// finds a link where there was none.
 const TRIES: usize = 8;
+
+/// The one call has no answer. What Linux says of `..` above the start of a relative path, and of links of `/proc`.
+const WALK: Errno = Errno::EXDEV;
 
 /// What an open may have with `O_PATH`; `openat2` refuses the rest.
 const WITH_O_PATH: u32 = flags::O_PATH | flags::O_DIRECTORY | flags::O_NOFOLLOW | flags::O_CLOEXEC;
@@ -41,6 +44,12 @@ impl Opening {
             refuses_links: links == Links::Refuse,
             stays_beneath: false,
         }
+    }
+
+    /// Names a directory as a place to look in.
+    pub(crate) fn directory(refuses_links: bool) -> Opening {
+        let flags = flags::O_PATH | flags::O_DIRECTORY | flags::O_CLOEXEC;
+        Opening { flags, mode: 0, refuses_links, stays_beneath: false }
     }
 
     fn has(&self, flag: u32) -> bool {
@@ -74,14 +83,12 @@ impl<'a, K: Kernel> Lookup<'a, K> {
 
     /// Whether a component of the path may be the way out. `path` may have a terminator.
     pub(super) fn mentions_exit(&self, path: &[u8]) -> bool {
-        const NAME: &[u8] = b"SystemRoot";
-        /// As long as the name can be in other letters that are the same.
-        const LONGEST: usize = 3 * NAME.len();
         if !self.has_exit() {
             return false;
         }
         path.split(|byte| matches!(byte, b'/' | 0)).any(|component| {
-            (NAME.len()..=LONGEST).contains(&component.len()) && self.is_name(component, NAME)
+            (SYSTEM_ROOT.len()..=LONGEST_SYSTEM_ROOT).contains(&component.len())
+                && self.is_name(component, SYSTEM_ROOT)
         })
     }
 
@@ -107,36 +114,17 @@ impl<'a, K: Kernel> Lookup<'a, K> {
             true if !matches!(self.covered(), Covered::Sealed | Covered::Marker) => {
                 self.create_beside_exit(directory, path, opening)
             }
-            _ => self.open_existing::<true>(directory, path, opening),
+            _ => self.open_existing(directory, path, opening),
         }
     }
 
-    /// The same for the place of a name, where nothing is made. What is not there as it is spelled is walked to, however
-    /// deep it is: looked for from its own place, it would take stack for every level.
-    fn open_place(&self, directory: LinuxFd, path: &mut [u8], opening: &Opening) -> LinuxResult<LinuxFd> {
-        if !self.may_use_openat2() || self.mentions_exit(path) {
-            return self.walk_open(directory, path, opening);
-        }
-        self.open_existing::<false>(directory, path, opening)
-    }
-
-    /// The road of one call. Makes a file only where names are not folded and no link leads to an exit.
-    fn open_existing<const FOLDS: bool>(
-        &self,
-        directory: LinuxFd,
-        path: &mut [u8],
-        opening: &Opening,
-    ) -> LinuxResult<LinuxFd> {
-        // Without links on the way, a path that does not name the exit does not come by there.
-        let covered = if opening.refuses_links { Covered::Sealed } else { self.covered() };
-        let first = Opening { refuses_links: opening.refuses_links || covered == Covered::Full, ..*opening };
-        match (self.openat2(directory, path, &first), covered) {
-            (Err(Errno::ELOOP), Covered::Full | Covered::Marker) => self.walk_open(directory, path, opening),
-            (Err(Errno::ENOENT), _) if self.is_case_insensitive() && FOLDS => {
-                self.open_folded(directory, path, opening)
-            }
-            (Err(Errno::ENOENT), _) if self.is_case_insensitive() => self.walk_open(directory, path, opening),
-            (Err(Errno::ENOENT), Covered::Nothing | Covered::Empty) => {
+    /// Opens what is there, and makes a file only where names are not folded and no link leads to an exit.
+    fn open_existing(&self, directory: LinuxFd, path: &mut [u8], opening: &Opening) -> LinuxResult<LinuxFd> {
+        match self.directly(directory, path, opening) {
+            Err(WALK) => self.walk_open(directory, path, opening),
+            Err(Errno::ENOENT) if self.is_case_insensitive() => self.open_folded(directory, path, opening),
+            Err(Errno::ENOENT) if !opening.refuses_links && self.hides_exit() => {
+                // Without a link on the way it is as missing as it looks.
                 match self.openat2(directory, path, &Opening::path(Links::Refuse)) {
                     Err(Errno::ENOENT) => return Err(Errno::ENOENT),
                     Ok(found) => drop(Handle::owned(self.kernel, found)),
@@ -144,41 +132,33 @@ impl<'a, K: Kernel> Lookup<'a, K> {
                 }
                 self.walk_open(directory, path, opening)
             }
-            (Ok(found), Covered::Empty) if !opening.writes() => {
-                if self.is_covered(found)? {
-                    drop(Handle::owned(self.kernel, found));
-                    return self.walk_open(directory, path, opening);
-                }
-                Ok(found)
-            }
-            (other, _) => self.or_walk(other, directory, path, opening),
-        }
-    }
-
-    /// Whether this is the empty directory that the exit covers.
-    fn is_covered(&self, found: LinuxFd) -> LinuxResult<bool> {
-        let answer = Identity::of(self.kernel, found).map(|identity| identity == self.covered_identity());
-        if answer.is_err() {
-            drop(Handle::owned(self.kernel, found));
-        }
-        answer
-    }
-
-    /// Walks where `openat2` cannot say what the answer is.
-    fn or_walk(
-        &self,
-        answer: LinuxResult<LinuxFd>,
-        directory: LinuxFd,
-        path: &[u8],
-        opening: &Opening,
-    ) -> LinuxResult<LinuxFd> {
-        match answer {
-            // `..` above the start, a link of /proc; directories that are being renamed.
-            Err(Errno::EXDEV | Errno::EAGAIN) => self.walk_open(directory, path, opening),
-            Err(error @ (Errno::ENOSYS | Errno::EPERM)) if self.openat2_is_gone(error) => {
-                self.walk_open(directory, path, opening)
-            }
             other => other,
+        }
+    }
+
+    /// Whether a path that comes by the exit looks to Linux like one that is missing.
+    fn hides_exit(&self) -> bool {
+        matches!(self.covered(), Covered::Nothing | Covered::Empty)
+    }
+
+    /// The road of one call: the answer, or [`WALK`] where it has none. A path without links that does not name the exit
+    /// does not come by there; one with links may.
+    fn directly(&self, directory: LinuxFd, path: &[u8], opening: &Opening) -> LinuxResult<LinuxFd> {
+        let covered = if opening.refuses_links { Covered::Sealed } else { self.covered() };
+        let first = Opening { refuses_links: opening.refuses_links || covered == Covered::Full, ..*opening };
+        match (self.openat2(directory, path, &first), covered) {
+            (Err(Errno::ELOOP), Covered::Full | Covered::Marker) => Err(WALK),
+            (Ok(found), Covered::Empty) if !opening.writes() => {
+                let found = Handle::owned(self.kernel, found);
+                if Identity::of(self.kernel, found.file())? == self.covered_identity() {
+                    return Err(WALK);
+                }
+                Ok(found.keep())
+            }
+            // Directories that are being renamed.
+            (Err(Errno::EAGAIN), _) => Err(WALK),
+            (Err(error @ (Errno::ENOSYS | Errno::EPERM)), _) if self.openat2_is_gone(error) => Err(WALK),
+            (answer, _) => answer,
         }
     }
 
@@ -201,18 +181,20 @@ impl<'a, K: Kernel> Lookup<'a, K> {
 
     /// Opens or makes a file where a link on the way may lead to the exit: in one call without links, in a parent that
     /// is known otherwise.
+    #[inline(never)]
     fn create_beside_exit(
         &self,
         directory: LinuxFd,
         path: &mut [u8],
         opening: &Opening,
     ) -> LinuxResult<LinuxFd> {
-        match self.openat2(directory, path, &Opening { refuses_links: true, ..*opening }) {
+        match self.directly(directory, path, &Opening { refuses_links: true, ..*opening }) {
+            Err(WALK) => return self.walk_open(directory, path, opening),
             Err(Errno::ELOOP) if !opening.refuses_links => {}
-            other => return self.or_walk(other, directory, path, opening),
+            other => return other,
         }
         let Some(leaf) = plain_leaf(path) else { return self.walk_open(directory, path, opening) };
-        let Ok(parent) = self.open_parent(directory, path, leaf, opening.refuses_links) else {
+        let Ok(parent) = self.find_parent(directory, path, leaf, opening) else {
             return self.walk_open(directory, path, opening);
         };
         let name = path.get(leaf..).unwrap_or(b"\0");
@@ -220,6 +202,7 @@ impl<'a, K: Kernel> Lookup<'a, K> {
     }
 
     /// Opens or makes a file where another spelling of its name is the same file.
+    #[inline(never)]
     fn create_folded(&self, directory: LinuxFd, path: &mut [u8], opening: &Opening) -> LinuxResult<LinuxFd> {
         let exclusive = opening.has(flags::O_EXCL);
         if path.ends_with(b"/\0") {
@@ -227,7 +210,7 @@ impl<'a, K: Kernel> Lookup<'a, K> {
         }
         if !exclusive {
             let existing = Opening { flags: opening.flags & !flags::O_CREAT, ..*opening };
-            match self.openat2(directory, path, &existing) {
+            match self.directly(directory, path, &existing) {
                 Err(Errno::ENOENT) => {}
                 Ok(found) if !existing.writes() => return self.unless_directory(found),
                 Ok(found) => return Ok(found),
@@ -236,28 +219,32 @@ impl<'a, K: Kernel> Lookup<'a, K> {
             }
         }
         let Some(leaf) = plain_leaf(path) else { return self.walk_open(directory, path, opening) };
-        let Ok(parent) = self.open_parent(directory, path, leaf, opening.refuses_links) else {
+        let Ok(parent) = self.find_parent(directory, path, leaf, opening) else {
             return self.walk_open(directory, path, opening);
         };
         let leaf = path.get(leaf..).unwrap_or(b"\0");
-        let mut name = Name::new();
-        name.set(leaf.strip_suffix(b"\0").unwrap_or(leaf));
-        match self.respell(parent.file(), &mut name)? {
+        match self.has_spelling(&parent, leaf)? {
             true if exclusive => Err(Errno::EEXIST),
-            true => self.walk_open(parent.file(), name.with_nul(), opening),
+            true => self.walk_open(parent.file(), leaf, opening),
             false => self.create_in(&parent, leaf, opening),
         }
     }
 
+    /// Whether a directory has a name in some spelling. The name has a terminator.
+    #[inline(never)]
+    fn has_spelling(&self, directory: &Handle<'a, K>, leaf: &[u8]) -> LinuxResult<bool> {
+        let mut name = Name::new();
+        name.set(leaf.strip_suffix(b"\0").unwrap_or(leaf));
+        self.respell(directory.file(), &mut name)
+    }
+
     /// A directory cannot be made by an open, not even where it is there already.
     fn unless_directory(&self, found: LinuxFd) -> LinuxResult<LinuxFd> {
-        match Identity::of(self.kernel, found) {
-            Ok(identity) if !identity.is_directory => Ok(found),
-            other => {
-                drop(Handle::owned(self.kernel, found));
-                Err(other.err().unwrap_or(Errno::EISDIR))
-            }
+        let found = Handle::owned(self.kernel, found);
+        if Identity::of(self.kernel, found.file())?.is_directory {
+            return Err(Errno::EISDIR);
         }
+        Ok(found.keep())
     }
 
     /// Opens or makes a file in a directory. `name` is one component with its terminator.
@@ -272,19 +259,17 @@ impl<'a, K: Kernel> Lookup<'a, K> {
     }
 
     /// A name that is not there as it is spelled: looks for it below its parent, if that is there.
+    #[inline(never)]
     fn open_folded(&self, directory: LinuxFd, path: &mut [u8], opening: &Opening) -> LinuxResult<LinuxFd> {
         let Some(leaf) = plain_leaf(path) else { return self.walk_open(directory, path, opening) };
-        let Ok(parent) = self.open_parent(directory, path, leaf, opening.refuses_links) else {
+        let Ok(parent) = self.find_parent(directory, path, leaf, opening) else {
             return self.walk_open(directory, path, opening);
         };
         let leaf = path.get(leaf..).unwrap_or(b"\0");
-        let mut name = Name::new();
-        name.set(leaf.strip_suffix(b"\0").unwrap_or(leaf));
         // Where it is found as it is spelled, it is a link to something that is missing.
-        if self.respell(parent.file(), &mut name)? {
-            self.walk_open(parent.file(), name.with_nul(), opening)
-        } else {
-            Err(Errno::ENOENT)
+        match self.has_spelling(&parent, leaf)? {
+            true => self.walk_open(parent.file(), leaf, opening),
+            false => Err(Errno::ENOENT),
         }
     }
 
@@ -296,17 +281,41 @@ impl<'a, K: Kernel> Lookup<'a, K> {
         leaf: usize,
         refuses_links: bool,
     ) -> LinuxResult<Handle<'a, K>> {
+        let opening = Opening::directory(refuses_links);
+        self.at_parent(directory, path, leaf, |parent| self.open(directory, parent, &opening))
+    }
+
+    /// The same, by the road of one call.
+    fn find_parent(
+        &self,
+        directory: LinuxFd,
+        path: &mut [u8],
+        leaf: usize,
+        opening: &Opening,
+    ) -> LinuxResult<Handle<'a, K>> {
+        let opening = Opening::directory(opening.refuses_links);
+        self.at_parent(directory, path, leaf, |parent| self.directly(directory, parent, &opening))
+    }
+
+    /// Opens the parent of the component that begins at `leaf`, if that takes an open.
+    #[inline(always)]
+    fn at_parent(
+        &self,
+        directory: LinuxFd,
+        path: &mut [u8],
+        leaf: usize,
+        open: impl FnOnce(&mut [u8]) -> LinuxResult<LinuxFd>,
+    ) -> LinuxResult<Handle<'a, K>> {
         let Some(end) = leaf.checked_sub(1) else { return Ok(Handle::borrowed(self.kernel, directory)) };
         let parent = path.get_mut(..leaf).unwrap_or_default();
         if parent.iter().all(|byte| *byte == b'/') {
             return Ok(self.root_handle());
         }
+        // The slash before the component ends the parent meanwhile.
         if let Some(slash) = parent.get_mut(end) {
             *slash = 0;
         }
-        let flags = flags::O_PATH | flags::O_DIRECTORY | flags::O_CLOEXEC;
-        let place = Opening { flags, mode: 0, refuses_links, stays_beneath: false };
-        let opened = self.open_place(directory, parent, &place);
+        let opened = open(parent);
         if let Some(slash) = parent.get_mut(end) {
             *slash = b'/';
         }
@@ -320,9 +329,12 @@ impl<'a, K: Kernel> Lookup<'a, K> {
         let kernel = self.kernel;
         let follow = opening.follows();
         let last = if opening.has(flags::O_CREAT) { Last::File { follow } } else { Last::Object { follow } };
+        let mut name = Name::new();
         for _ in 0..TRIES {
-            let end = Walk::new(*self, directory, path, opening.refuses_links).run(path, last)?;
-            let Some(name) = &end.name else { return self.reopen(&end.directory, opening) };
+            let end = Walk::new(*self, directory, path, opening.refuses_links).run(path, last, &mut name)?;
+            if !end.has_name {
+                return self.reopen(&end.directory, opening);
+            }
             let mut wanted = opening.flags;
             if !end.is_magic {
                 wanted |= flags::O_NOFOLLOW;
@@ -341,6 +353,7 @@ impl<'a, K: Kernel> Lookup<'a, K> {
     }
 
     /// Opens a directory that was found.
+    #[inline(never)]
     fn reopen(&self, found: &Handle<'a, K>, opening: &Opening) -> LinuxResult<LinuxFd> {
         let (kernel, wanted) = (self.kernel, opening.flags & !flags::O_NOFOLLOW);
         match linux::descriptor::openat(kernel, found.file(), b".\0", wanted, opening.mode) {

@@ -50,6 +50,11 @@ impl<'a, K: Kernel> Scratch<'a, K> {
         Identity::at_address(self.kernel, self.address(page, 0)?)
     }
 
+    /// Copies bytes to a page.
+    pub(crate) fn write(&self, page: usize, offset: usize, from: &[u8]) -> LinuxResult<()> {
+        self.kernel.copy_out(self.address(page, offset)?, from).map_err(fault)
+    }
+
     /// Copies bytes of a page.
     pub(crate) fn read(&self, page: usize, offset: usize, to: &mut [u8]) -> LinuxResult<()> {
         self.kernel.copy_in(self.address(page, offset)?, to).map_err(fault)

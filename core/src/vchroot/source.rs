@@ -1,9 +1,10 @@
 //! The components of a path, with the targets of links put in where they are met.
 
-use super::scratch::{LINKS_MAX, Scratch};
+use super::scratch::{LINKS_MAX, PATH_PAGE, Scratch};
 use crate::kernel::Kernel;
 use crate::linux::{LinuxFd, LinuxResult};
 use xnu_abi::linux::Errno;
+use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// The longest name of a file.
 pub(crate) const NAME_MAX: usize = 255;
@@ -12,7 +13,7 @@ pub(crate) const NAME_MAX: usize = 255;
 #[derive(Clone)]
 pub(crate) struct Name {
     bytes: [u8; NAME_MAX + 2],
-    length: usize,
+    length: u16,
 }
 
 impl Name {
@@ -22,11 +23,11 @@ impl Name {
 
     /// Without its terminator.
     pub(crate) fn bytes(&self) -> &[u8] {
-        self.bytes.get(..self.length).unwrap_or_default()
+        self.bytes.get(..usize::from(self.length)).unwrap_or_default()
     }
 
     pub(crate) fn with_nul(&self) -> &[u8] {
-        self.bytes.get(..=self.length).unwrap_or(b"\0")
+        self.bytes.get(..=usize::from(self.length)).unwrap_or(b"\0")
     }
 
     pub(crate) fn set(&mut self, name: &[u8]) {
@@ -36,7 +37,8 @@ impl Name {
     }
 
     fn push(&mut self, piece: &[u8]) {
-        let room = self.bytes.get_mut(self.length..NAME_MAX.wrapping_add(1)).unwrap_or_default();
+        let from = usize::from(self.length);
+        let room = self.bytes.get_mut(from..NAME_MAX.wrapping_add(1)).unwrap_or_default();
         for (to, from) in room.iter_mut().zip(piece) {
             *to = *from;
             self.length = self.length.wrapping_add(1);
@@ -44,18 +46,23 @@ impl Name {
     }
 
     fn terminate(&mut self) {
-        if let Some(end) = self.bytes.get_mut(self.length) {
+        if let Some(end) = self.bytes.get_mut(usize::from(self.length)) {
             *end = 0;
         }
     }
 }
 
 /// What is left of a link's target: a page of the scratch memory.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
 struct Target {
     page: u16,
     from: u16,
     length: u16,
+}
+
+impl Target {
+    const NONE: Target = Target { page: 0, from: 0, length: 0 };
 }
 
 /// What is said of a component besides its name.
@@ -68,46 +75,69 @@ pub(crate) struct Component {
 }
 
 /// A path under way: the path as it was given, and above it the targets that were put in. Every one of them but the
-/// topmost has components left, so the topmost alone says what the last component is.
+/// topmost has components left, so the topmost alone says what the last component is. The others stand in the scratch memory.
 pub(crate) struct Source<'a, 'p, K: Kernel> {
     kernel: &'a K,
     path: &'p [u8],
     from: usize,
     scratch: Option<Scratch<'a, K>>,
-    targets: [Target; LINKS_MAX],
+    top: Target,
     depth: usize,
 }
 
 impl<'a, 'p, K: Kernel> Source<'a, 'p, K> {
     /// The components of `path`, which has no terminator.
     pub(crate) fn new(kernel: &'a K, path: &'p [u8]) -> Source<'a, 'p, K> {
-        let none = Target { page: 0, from: 0, length: 0 };
-        Source { kernel, path, from: 0, scratch: None, targets: [none; LINKS_MAX], depth: 0 }
+        Source { kernel, path, from: 0, scratch: None, top: Target::NONE, depth: 0 }
     }
 
     /// The next component, in `name`; `None` where there is none any more.
     pub(crate) fn next(&mut self, name: &mut Name) -> LinuxResult<Option<Component>> {
-        name.length = 0;
-        while let Some(top) = self.depth.checked_sub(1).and_then(|top| self.targets.get(top)).copied() {
-            let mut target = top;
-            let component = self.next_of_target(&mut target, name)?;
+        loop {
+            name.length = 0;
+            if self.depth == 0 {
+                return Ok(self.next_of_path(name));
+            }
+            let component = self.next_of_target(name)?;
             if let Some(Component { is_last: false, .. }) = component {
-                if let Some(top) = self.depth.checked_sub(1).and_then(|top| self.targets.get_mut(top)) {
-                    *top = target;
-                }
                 return Ok(component);
             }
-            self.depth = self.depth.wrapping_sub(1);
+            self.pop()?;
             // What the target ends with is not the end of the path if something is left below it.
             let more = self.depth > 0 || self.from < self.path.len();
             match component {
                 Some(last) => return Ok(Some(Component { is_last: !more, ..last })),
                 // A target of nothing but slashes.
-                None if more => {}
-                None => return Ok(None),
+                None if !more => return Ok(None),
+                None => {}
             }
         }
-        Ok(self.next_of_path(name))
+    }
+
+    /// Where the target below the topmost stands.
+    fn saved_at(&self) -> usize {
+        self.depth.wrapping_mul(size_of::<Target>())
+    }
+
+    fn pop(&mut self) -> LinuxResult<()> {
+        self.depth = self.depth.wrapping_sub(1);
+        if let Some(scratch) = &self.scratch
+            && self.depth > 0
+        {
+            scratch.read(PATH_PAGE, self.saved_at(), self.top.as_mut_bytes())?;
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, target: Target) -> LinuxResult<()> {
+        if let Some(scratch) = &self.scratch
+            && self.depth > 0
+        {
+            scratch.write(PATH_PAGE, self.saved_at(), self.top.as_bytes())?;
+        }
+        self.top = target;
+        self.depth = self.depth.wrapping_add(1);
+        Ok(())
     }
 
     fn next_of_path(&mut self, name: &mut Name) -> Option<Component> {
@@ -124,7 +154,8 @@ impl<'a, 'p, K: Kernel> Source<'a, 'p, K> {
         Some(Component { is_last: left == 0, has_slash: slashes > 0 })
     }
 
-    fn next_of_target(&self, target: &mut Target, name: &mut Name) -> LinuxResult<Option<Component>> {
+    fn next_of_target(&mut self, name: &mut Name) -> LinuxResult<Option<Component>> {
+        let target = &mut self.top;
         let Some(scratch) = &self.scratch else { return Ok(None) };
         let mut component = Component { is_last: true, has_slash: false };
         let mut chunk = [0; CHUNK];
@@ -178,9 +209,7 @@ impl<'a, 'p, K: Kernel> Source<'a, 'p, K> {
         let mut start = [0; PROC.len() + 1];
         let start = start.get_mut(..length.min(PROC.len().wrapping_add(1))).unwrap_or_default();
         scratch.read(links, 0, start)?;
-        let slot = self.targets.get_mut(self.depth).ok_or(Errno::ELOOP)?;
-        *slot = Target { page: links as u16, from: 0, length: length as u16 };
-        self.depth = self.depth.wrapping_add(1);
+        self.push(Target { page: links as u16, from: 0, length: length as u16 })?;
         let to_proc =
             start.strip_prefix(PROC).is_some_and(|rest| rest.first().is_none_or(|byte| *byte == b'/'));
         Ok((start.first() == Some(&b'/'), to_proc))

@@ -36,8 +36,8 @@ pub(crate) enum Last {
 /// Where a walk ends: at a directory, where the path ended in `.`, `..` or nothing, or at a name in it.
 pub(crate) struct End<'a, K: Kernel> {
     pub(crate) directory: Handle<'a, K>,
-    /// May be missing. No link, unless links are not to be followed.
-    pub(crate) name: Option<Name>,
+    /// Whether there is a name. What it names may be missing; it is no link, unless links are not to be followed.
+    pub(crate) has_name: bool,
     /// Slashes came after the name.
     pub(crate) must_be_directory: bool,
     /// The name is a link of `/proc` that leads to an object and not to a path: Linux must follow it.
@@ -48,7 +48,10 @@ const ENTER: u32 = flags::O_PATH | flags::O_DIRECTORY | flags::O_NOFOLLOW | flag
 
 /// The names on the way out.
 const VOLUMES: &[u8] = b"Volumes";
-const SYSTEM_ROOT: &[u8] = b"SystemRoot";
+pub(crate) const SYSTEM_ROOT: &[u8] = b"SystemRoot";
+
+/// As long as the latter can be in other letters that are the same.
+pub(crate) const LONGEST_SYSTEM_ROOT: usize = 3 * SYSTEM_ROOT.len();
 
 /// Where a walk is.
 enum Place<'a, K: Kernel> {
@@ -96,31 +99,31 @@ impl<'a, K: Kernel> Walk<'a, K> {
         }
     }
 
-    /// Resolves a path without terminator.
+    /// Resolves a path without terminator. `name` is the name at the end, where there is one.
     ///
     /// # Errors
     /// Linux's for the same path in a process whose root is the prefix. `EACCES` as well where a path from outside
     /// a sealed prefix goes up.
-    pub(crate) fn run(mut self, path: &[u8], last: Last) -> LinuxResult<End<'a, K>> {
+    #[inline(never)]
+    pub(crate) fn run(&mut self, path: &[u8], last: Last, name: &mut Name) -> LinuxResult<End<'a, K>> {
         if path.is_empty() {
             return Err(Errno::ENOENT);
         }
         let mut source = Source::new(self.lookup.kernel, path);
-        let mut name = Name::new();
         let mut must_be_directory = false;
-        while let Some(Component { is_last, has_slash }) = source.next(&mut name)? {
+        while let Some(Component { is_last, has_slash }) = source.next(name)? {
             must_be_directory |= is_last && has_slash;
             match (name.bytes(), is_last, last) {
                 (_, true, Last::Name) => {
-                    if self.leads_out(&name)? {
+                    if self.leads_out(name)? {
                         self.go_out()?;
                         break;
                     }
-                    return self.end(Some(name), must_be_directory, false);
+                    return self.end(true, must_be_directory, false);
                 }
                 (b".", ..) => self.search_here()?,
                 (b"..", ..) => self.climb()?,
-                (_, false, _) => self.enter(&mut source, &mut name)?,
+                (_, false, _) => self.enter(&mut source, name)?,
                 // Linux does not even look whether it is there.
                 (_, true, Last::File { .. }) if must_be_directory => {
                     self.search_here()?;
@@ -128,28 +131,29 @@ impl<'a, K: Kernel> Walk<'a, K> {
                     return Err(Errno::EISDIR);
                 }
                 (_, true, Last::Object { follow } | Last::File { follow }) => {
-                    match self.last(&mut source, &mut name, follow || must_be_directory)? {
+                    match self.last(&mut source, name, follow || must_be_directory)? {
                         Ending::Again => {}
                         Ending::Place => break,
                         Ending::Name { is_magic } => {
-                            return self.end(Some(name), must_be_directory, is_magic);
+                            return self.end(true, must_be_directory, is_magic);
                         }
                     }
                 }
             }
         }
-        self.end(None, must_be_directory, false)
+        self.end(false, must_be_directory, false)
     }
 
-    fn end(self, name: Option<Name>, must_be_directory: bool, is_magic: bool) -> LinuxResult<End<'a, K>> {
+    fn end(&mut self, has_name: bool, must_be_directory: bool, is_magic: bool) -> LinuxResult<End<'a, K>> {
         self.confine()?;
-        match self.place {
-            Place::Directory(directory) => Ok(End { directory, name, must_be_directory, is_magic }),
+        match core::mem::replace(&mut self.place, Place::Volumes) {
+            Place::Directory(directory) => Ok(End { directory, has_name, must_be_directory, is_magic }),
             Place::Volumes => Err(Errno::ENOENT),
         }
     }
 
     /// The last component, if it names an object.
+    #[inline(never)]
     fn last(&mut self, source: &mut Source<'a, '_, K>, name: &mut Name, follow: bool) -> LinuxResult<Ending> {
         if self.leads_out(name)? {
             self.go_out()?;
@@ -175,6 +179,7 @@ impl<'a, K: Kernel> Walk<'a, K> {
     }
 
     /// A component that is not the last: a directory, or a link to one.
+    #[inline(never)]
     fn enter(&mut self, source: &mut Source<'a, '_, K>, name: &mut Name) -> LinuxResult<()> {
         if self.leads_out(name)? {
             return self.go_out();
@@ -266,22 +271,23 @@ impl<'a, K: Kernel> Walk<'a, K> {
         if !self.lookup.has_exit() || !self.lookup.is_name(name.bytes(), SYSTEM_ROOT) {
             return Ok(false);
         }
-        let Place::Directory(directory) = &self.place else { return Ok(true) };
-        let Some(volumes) = self.volumes()? else { return Ok(false) };
-        let kernel = self.lookup.kernel;
-        Ok(Identity::of(kernel, volumes.file())? == Identity::of(kernel, directory.file())?)
+        match &self.place {
+            Place::Directory(directory) => self.is_volumes(directory.file()),
+            Place::Volumes => Ok(true),
+        }
     }
 
-    /// The prefix's own `/Volumes`, if it has one that is a directory.
+    #[inline(never)]
+    fn is_volumes(&self, directory: LinuxFd) -> LinuxResult<bool> {
+        let Some(volumes) = self.volumes()? else { return Ok(false) };
+        let kernel = self.lookup.kernel;
+        Ok(Identity::of(kernel, volumes.file())? == Identity::of(kernel, directory)?)
+    }
+
+    /// The prefix's own `/Volumes`, if it has one of exactly this name that is a directory.
     fn volumes(&self) -> LinuxResult<Option<Handle<'a, K>>> {
         let Lookup { kernel, root, .. } = self.lookup;
-        let mut name = Name::new();
-        name.set(VOLUMES);
-        let mut opened = linux::descriptor::openat(kernel, root, name.with_nul(), ENTER, 0);
-        if opened == Err(Errno::ENOENT) && self.respell(root, &mut name)? {
-            opened = linux::descriptor::openat(kernel, root, name.with_nul(), ENTER, 0);
-        }
-        match opened {
+        match linux::descriptor::openat(kernel, root, b"Volumes\0", ENTER, 0) {
             Ok(volumes) => Ok(Some(Handle::owned(kernel, volumes))),
             Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => Ok(None),
             Err(error) => Err(error),
@@ -302,6 +308,7 @@ impl<'a, K: Kernel> Walk<'a, K> {
     }
 
     /// A component `..`.
+    #[inline(never)]
     fn climb(&mut self) -> LinuxResult<()> {
         let kernel = self.lookup.kernel;
         let Place::Directory(directory) = &self.place else {
@@ -330,6 +337,7 @@ impl<'a, K: Kernel> Walk<'a, K> {
 
     /// A sealed prefix has no way out: neither by `..` from a directory that was handed in from outside, nor by one
     /// that another process moved out meanwhile.
+    #[inline(never)]
     fn confine(&self) -> LinuxResult<()> {
         let Place::Directory(directory) = &self.place else { return Ok(()) };
         if !self.climbed || self.lookup.has_exit() || self.lookup.is_inside(directory.file())? {
@@ -363,6 +371,7 @@ impl<'a, K: Kernel> Walk<'a, K> {
     }
 
     /// `/proc` has links that lead to objects and not to paths.
+    #[inline(never)]
     fn is_in_proc(&self, directory: LinuxFd) -> LinuxResult<bool> {
         let kernel = self.lookup.kernel;
         // The working directory has no number.
@@ -379,6 +388,7 @@ impl<'a, K: Kernel> Walk<'a, K> {
     }
 
     /// Lets Linux follow a link of `/proc` to a directory.
+    #[inline(never)]
     fn jump(&mut self, directory: LinuxFd, name: &Name) -> LinuxResult<()> {
         self.may_jump(directory, name)?;
         let kernel = self.lookup.kernel;
@@ -389,6 +399,7 @@ impl<'a, K: Kernel> Walk<'a, K> {
     }
 
     /// In a sealed prefix a link of `/proc` may lead to what is inside, and to what the guest has open itself.
+    #[inline(never)]
     fn may_jump(&self, directory: LinuxFd, name: &Name) -> LinuxResult<()> {
         if self.lookup.has_exit() || self.lookup.is_own_descriptors(directory)? {
             return Ok(());
@@ -402,6 +413,7 @@ impl<'a, K: Kernel> Walk<'a, K> {
 
     /// `fs.protected_symlinks`, which Linux applies to links at the end of a path: in a sticky directory that all may
     /// write to, only one's own links and those of the directory's owner are followed.
+    #[inline(never)]
     fn may_follow(&self, directory: LinuxFd, name: &Name) -> LinuxResult<()> {
         const SHARED: u16 = 0o1002;
         let kernel = self.lookup.kernel;

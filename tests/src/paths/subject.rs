@@ -6,13 +6,16 @@
 
 use super::show;
 use super::tree::{self, Labels};
-use xnu_abi::linux::{Errno, Sysno, flags};
+use xnu_abi::darwin::fcntl::AtFlags;
+use xnu_abi::darwin::stat::Stat64;
+use xnu_abi::linux::{Errno, Statx, Sysno, flags};
 use xnu_abi::vchroot::{PATH_BYTES, VCHROOT_FOLLOW, VchrootExpandArgs, VchrootUnexpandArgs};
-use xnu_core::linux::LinuxFd;
+use xnu_core::bsd::metadata;
 use xnu_core::linux::descriptor::OpenHow;
+use xnu_core::linux::{self, LinuxFd};
 use xnu_core::table::{DirFd, UserPath};
 use xnu_core::vchroot::{GuestPath, Links, Opening, Target, Use};
-use xnu_core::{Arg, Kernel, Process, UserAddr};
+use xnu_core::{Arg, Context, Kernel, Process, UserAddr, UserPtr};
 
 /// Linux's working directory.
 pub const AT_FDCWD: i32 = -100;
@@ -140,6 +143,49 @@ fn seen(result: Result<Seen, Errno>) -> Seen {
     result.unwrap_or_else(Seen::Error)
 }
 
+/// What is known of what a path leads to.
+///
+/// # Errors
+/// Linux's.
+pub fn look<K: Kernel>(kernel: &K, target: &mut Target<'_, K>, links: Links) -> Result<Statx, Errno> {
+    let at = target.object(links)?;
+    linux::metadata::statx(kernel, at.directory(), at.path(), at.flags())
+}
+
+/// `fstatat` as a guest calls it: inode and type. Room for the answer is behind the path.
+///
+/// # Errors
+/// The guest's, under their Linux names.
+pub fn stat<K: Kernel, L: xnu_core::Lkm>(
+    process: &Process<K, L>,
+    start: i32,
+    path: UserPath,
+    links: Links,
+    room: UserAddr,
+) -> Result<(u64, u32), Errno> {
+    let start = if start == AT_FDCWD { DirFd::CWD } else { DirFd(start) };
+    let flags = match links {
+        Links::Follow => AtFlags::empty(),
+        Links::Stay => AtFlags::AT_SYMLINK_NOFOLLOW,
+        Links::Refuse => AtFlags::AT_SYMLINK_NOFOLLOW_ANY,
+    };
+    let cx = &mut Context { process, thread: None };
+    let buf = UserPtr::<Stat64>::new(room.checked_add(STAT_AT).expect("room behind the path"));
+    match metadata::fstatat64(cx, start, path, buf, flags) {
+        Ok(()) => {
+            let stat = buf.read(&process.kernel).expect("what was written");
+            Ok((stat.st_ino, u32::from(stat.st_mode) & flags::S_IFMT))
+        }
+        Err(error) => {
+            let name = error.name();
+            Err(*Errno::ALL.iter().find(|linux| linux.name() == name).expect("an error that Linux has, too"))
+        }
+    }
+}
+
+/// Where the room for an answer begins, behind that for a path.
+const STAT_AT: u64 = 2048;
+
 /// The core, below a prefix.
 pub struct Prefixed<'a, K, L> {
     /// The process.
@@ -191,6 +237,7 @@ impl<'a, K: Kernel, L: xnu_core::Lkm> Prefixed<'a, K, L> {
         let kernel = &self.process.kernel;
         let start = self.starts[case.start % self.starts.len()];
         let (mut room, mut other_room) = (GuestPath::new(), GuestPath::new());
+        let target_path = UserPath(self.memory);
         let mut target = self.target(start, &case.path, &mut room);
         let done = |result: Result<usize, Errno>| result.map(|_| Seen::Done);
         match &case.op {
@@ -204,9 +251,8 @@ impl<'a, K: Kernel, L: xnu_core::Lkm> Prefixed<'a, K, L> {
                 Ok(seen)
             }
             Op::Stat(links) => {
-                let stat = target.statx(*links)?;
-                let kind = u32::from(stat.stx_mode) & flags::S_IFMT;
-                Ok(Seen::Object(self.labels.get(&stat.stx_ino).copied(), kind))
+                let (inode, kind) = stat(self.process, start, target_path, *links, self.memory)?;
+                Ok(Seen::Object(self.labels.get(&inode).copied(), kind))
             }
             Op::ReadLink => {
                 let mut text = [0; 4096];

@@ -9,7 +9,7 @@ use xnu_core::linux::{LinuxFd, descriptor, metadata, name};
 use xnu_core::table::{DirFd, UserPath};
 use xnu_core::vchroot::{GuestPath, Links, Opening, Target, Use};
 use xnu_core::{Process, UserAddr};
-use xnu_tests::paths::subject::AT_FDCWD;
+use xnu_tests::paths::subject::{AT_FDCWD, look};
 use xnu_tests::paths::tree::place;
 
 type Machine = Process<Fault<Mock>, Module>;
@@ -84,7 +84,9 @@ fn names_are_found_in_any_case() {
         ] {
             assert_eq!(try_open(process, path, 0), Ok(()), "{path}");
             assert_eq!(expand(process, path), Ok("/p/Library/Caf\u{e9}/Leaf".into()), "{path}");
-            assert!(target(process, path, &mut GuestPath::new()).statx(Links::Follow).is_ok(), "{path}");
+            let mut room = GuestPath::new();
+            let mut found = target(process, path, &mut room);
+            assert!(look(&process.kernel, &mut found, Links::Follow).is_ok(), "{path}");
         }
         for path in ["/library/cafe/leaf", "/librar\u{131}", "/Library/none", "/none/Library"] {
             assert_eq!(try_open(process, path, 0), Err(Errno::ENOENT), "{path}");
@@ -282,7 +284,7 @@ fn real_directories_of_many_names() {
             let at = UserPath(UserAddr::new(text.as_ptr() as u64));
             let mut room = GuestPath::new();
             let mut target = Target::read(process, DirFd::CWD, at, &mut room).expect("a path");
-            target.statx(Links::Follow).map(|stat| stat.stx_size)
+            look(&process.kernel, &mut target, Links::Follow).map(|stat| stat.stx_size)
         };
         // Young at first, then old enough to be remembered.
         for _ in 0..2 {
@@ -320,7 +322,7 @@ fn threads_share_what_is_known() {
                         let at = UserPath(UserAddr::new(text.as_ptr() as u64));
                         let mut room = GuestPath::new();
                         let mut target = Target::read(process, DirFd::CWD, at, &mut room).expect("a path");
-                        let found = target.statx(Links::Follow).is_ok();
+                        let found = look(&process.kernel, &mut target, Links::Follow).is_ok();
                         assert_eq!(found, m < 50, "{text}");
                     }
                 });

@@ -10,7 +10,7 @@ use xnu_core::UserAddr;
 use xnu_core::linux::LinuxFd;
 use xnu_core::table::{DirFd, UserPath};
 use xnu_core::vchroot::{GuestPath, Links, Opening, Target, Use};
-use xnu_tests::paths::subject::AT_FDCWD;
+use xnu_tests::paths::subject::{AT_FDCWD, look};
 use xnu_tests::paths::tree;
 
 /// What the core opens; the descriptor is left to the end of the test's process.
@@ -504,7 +504,7 @@ fn stat_of_one_name_is_that_of_the_object() {
             let at = UserPath(UserAddr::new(text.as_ptr() as u64));
             let mut room = GuestPath::new();
             let mut target = Target::read(process, DirFd::CWD, at, &mut room).expect("a path");
-            target.statx(links).map(|stat| stat.stx_ino)
+            look(&process.kernel, &mut target, links).map(|stat| stat.stx_ino)
         };
         assert_eq!(stat("/leaf", Links::Follow), Ok(inode(&world.at("leaf"))));
         assert_eq!(stat("/up", Links::Follow), Ok(inode(&world.prefix())));

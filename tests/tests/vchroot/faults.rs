@@ -6,7 +6,7 @@ use xnu_core::linux::{LinuxFd, descriptor};
 use xnu_core::table::{DirFd, UserPath};
 use xnu_core::vchroot::{GuestPath, Links, Opening, Options, Target, Use};
 use xnu_core::{Process, UserAddr};
-use xnu_tests::paths::subject::AT_FDCWD;
+use xnu_tests::paths::subject::{AT_FDCWD, look};
 use xnu_tests::paths::tree::place;
 
 type Failing = Fault<Fault<Mock>>;
@@ -76,7 +76,7 @@ fn look_up(process: &Process<Failing, Module>, start: i32, memory: UserAddr) {
             look(&mut target.expect("a path"));
         };
         with(&|target| {
-            let _ = target.statx(Links::Follow);
+            let _ = look(&process.kernel, target, Links::Follow);
         });
         with(&|target| drop(target.name(Use::New, false)));
         with(&|target| drop(target.name(Use::Existing, true)));

@@ -11,6 +11,7 @@ use xnu_core::UserAddr;
 use xnu_core::linux::LinuxFd;
 use xnu_core::table::{DirFd, UserPath};
 use xnu_core::vchroot::{GuestPath, Links, Opening, Target, Use};
+use xnu_tests::paths::subject::look;
 
 /// A process that does the same thing over and over until it is dropped.
 struct Other(libc::pid_t);
@@ -88,7 +89,7 @@ impl Opener {
         *self.counts.entry(seen).or_default() += 1;
         // What is only looked at, and where a name would be made.
         let mut target = Target::read(self.process, DirFd::CWD, at, &mut room).expect("a path");
-        if let Ok(stat) = target.statx(Links::Follow) {
+        if let Ok(stat) = look(&self.process.kernel, &mut target, Links::Follow) {
             assert_ne!(stat.stx_size, OUTSIDE_SIZE, "{path:?} led out of the prefix");
         }
         let mut target = Target::read(self.process, DirFd::CWD, at, &mut room).expect("a path");

@@ -21,14 +21,6 @@ use std::fmt;
 /// The most stack that a call may take, which is what small stacks of threads have to spare.
 const MAX_BYTES: u64 = 4096;
 
-/// Entries that take more, which is to be made less: with a prefix that folds names, where a walk meets a name that is not
-/// there as it is spelled, the search for another spelling stands on top of the walk, and that on top of the call.
-const DEEPER: &[(&str, u64)] = &[
-    ("__darling_bsd_syscall", 10 << 10),
-    ("__darling_vchroot_expand", 7 << 10),
-    ("vchroot_expand", 7 << 10),
-];
-
 /// Functions of assembly, by the start of their names, with what they take on x86-64 and on arm64.
 ///
 /// The entries: the red zone, saved registers, the words of the call, alignment (`capi/src/entry`). The variadic ones: the
@@ -240,10 +232,8 @@ impl Graph {
             let place = self.named.get(name).ok_or_else(|| format!("{name} is not in the library"))?;
             let mut path = self.deepest_below(*place, &mut known, &mut Vec::new())?;
             path.bytes += self.return_bytes;
-            let limit =
-                DEEPER.iter().find(|(deeper, _)| *deeper == name).map_or(MAX_BYTES, |(_, limit)| *limit);
-            if path.bytes > limit {
-                problems.push(format!("{name} takes more than {limit} bytes of stack: {path}"));
+            if path.bytes > MAX_BYTES {
+                problems.push(format!("{name} takes more than {MAX_BYTES} bytes of stack: {path}"));
             }
             paths.push(path);
         }

@@ -35,6 +35,12 @@ pub(in crate::bsd) fn kind<K: Kernel>(kernel: &K, file: LinuxFd) -> SysResult<(K
     Ok((kind, stat))
 }
 
+/// The type of a file that is a vnode, for those that want no more. Apart, since much is told and little kept.
+#[inline(never)]
+pub(super) fn vnode_type<K: Kernel>(kernel: &K, file: LinuxFd) -> SysResult<FileType> {
+    vnode(kernel, file).map(|(kind, _)| kind)
+}
+
 /// An open file with a vnode; others are `EBADF`.
 pub(super) fn vnode<K: Kernel>(kernel: &K, file: LinuxFd) -> SysResult<(FileType, Statx)> {
     match kind(kernel, file)? {

@@ -1,6 +1,6 @@
 //! Paths: of an open file, checked for packages, and relative to an open directory.
 
-use super::file::{access, vnode};
+use super::file::{access, vnode_type};
 use crate::bsd::{name, open};
 use crate::convert::errno::ToBsd;
 use crate::kernel::Kernel;
@@ -18,9 +18,10 @@ use xnu_abi::darwin::stat::{FileType, Mode};
 ///
 /// A file that is gone, or never had a path, is `ENOENT`, as a vnode without a name is; so is one outside of a prefix
 /// that has no way out. A path that is longer than the buffer is `ENOSPC`.
+#[inline(never)]
 pub(super) fn get<K: Kernel, L>(process: &Process<K, L>, file: LinuxFd, buf: UserAddr) -> SysResult<i32> {
     let kernel = &process.kernel;
-    vnode(kernel, file)?;
+    vnode_type(kernel, file)?;
     let mut path = [0; PATH_MAX];
     let length = match process.vchroot_fdpath(file.0, &mut path).to_bsd() {
         Err(Errno::ENAMETOOLONG) => return Err(Errno::ENOSPC),
@@ -33,7 +34,7 @@ pub(super) fn get<K: Kernel, L>(process: &Process<K, L>, file: LinuxFd, buf: Use
 /// `F_PATHPKG_CHECK`: which component of an absolute path is a package, -1 for none (`bsd/vfs/vfs_subr.c`,
 /// `vn_path_package_check`). What is a package is told to the kernel by the superuser; nobody has.
 pub(super) fn package<K: Kernel>(kernel: &K, file: LinuxFd, path: UserAddr) -> SysResult<i32> {
-    vnode(kernel, file)?;
+    vnode_type(kernel, file)?;
     GuestPath::new().read(kernel, UserPath(path))?;
     if UserPtr::<u8>::new(path).read(kernel)? == b'/' { Ok(-1) } else { Err(Errno::EINVAL) }
 }
@@ -50,7 +51,7 @@ struct Fopenfrom {
 
 /// The directory that `F_OPENFROM` and `F_UNLINKFROM` start from: it must have been opened for reading.
 fn directory<K: Kernel>(kernel: &K, file: LinuxFd) -> SysResult<DirFd> {
-    let (kind, _) = vnode(kernel, file)?;
+    let kind = vnode_type(kernel, file)?;
     if !access(kernel, file)?.reads {
         return Err(Errno::EBADF);
     }
