@@ -21,6 +21,7 @@ mod name;
 mod native;
 mod open;
 mod owner;
+mod prefixed;
 mod process;
 mod signal;
 mod statfs;
