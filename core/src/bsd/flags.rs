@@ -37,11 +37,12 @@ pub fn chflags<K: Kernel, L>(cx: &mut Context<'_, K, L>, path: UserPath, flags: 
 
 /// `man 2 fchflags`.
 pub fn fchflags<K: Kernel, L>(cx: &mut Context<'_, K, L>, fd: Fd, flags: FileFlags) -> SysResult<()> {
-    let (object, _) = Object::descriptor(cx.kernel(), fd)?;
+    let object = Object::vnode(cx.kernel(), fd)?;
     set(cx.kernel(), &object, flags.bits())
 }
 
 /// What `stat` shows of a file, with the flags that are kept in an attribute.
+#[inline(never)]
 pub(super) fn shown<K: Kernel>(kernel: &K, object: &Object<'_>, stat: &Statx) -> Stat64 {
     let mut shown = statx_to_stat64(stat);
     if stat.stx_attributes & u64::from(linux_flags::STATX_ATTR_NODUMP) != 0
@@ -67,6 +68,7 @@ const PAIRS: &[(FileFlags, FileFlags)] =
 
 /// Sets the flags of an open object (`bsd/vfs/vfs_syscalls.c`, `chflags1`; `bsd/vfs/vfs_subr.c`, `vnode_authattr`):
 /// `EPERM` for all but the owner and the superuser, and for the owner who changes a flag of the superuser's.
+#[inline(never)]
 pub(super) fn set<K: Kernel>(kernel: &K, object: &Object<'_>, flags: u32) -> SysResult<()> {
     let stat = object.statx(kernel).to_bsd()?;
     let flags = flags & !SF_SYNTHETIC;

@@ -1,6 +1,6 @@
 //! Lengths: `truncate` and `ftruncate`.
 
-use super::object::at_path;
+use super::object::{Object, at_path};
 use crate::convert::errno::ToBsd;
 use crate::kernel::Kernel;
 use crate::linux;
@@ -17,9 +17,12 @@ pub fn truncate<K: Kernel, L>(cx: &mut Context<'_, K, L>, path: UserPath, length
     if length < 0 {
         return Err(Errno::EINVAL);
     }
-    at_path(cx, DirFd::CWD, path, Links::Follow, |kernel, object| {
-        object.with_path(kernel, |path, _| linux::metadata::truncate(kernel, path, length)).to_bsd()
-    })
+    at_path(cx, DirFd::CWD, path, Links::Follow, |kernel, object| set(kernel, object, length))
+}
+
+#[inline(never)]
+fn set<K: Kernel>(kernel: &K, object: &Object<'_>, length: i64) -> SysResult<()> {
+    object.with_path(kernel, |path, _| linux::metadata::truncate(kernel, path, length)).to_bsd()
 }
 
 /// `man 2 ftruncate`: `EINVAL` for what is not open for writing, or no file.

@@ -96,12 +96,18 @@ pub fn fstatat<K: Kernel, L, T: Form>(
         return Err(Errno::EINVAL);
     }
     if flags.contains(AtFlags::AT_FDONLY) {
-        let found = Object::descriptor(cx.kernel(), Fd(directory.0));
-        let (object, stat) =
-            found.map_err(|error| if error == Errno::EINVAL { Errno::ENOTSUP } else { error })?;
-        return write(cx.kernel(), buf, &shown(cx.kernel(), &object, &stat));
+        return stat_open(cx.kernel(), Fd(directory.0), buf);
     }
     stat_path(cx, directory, path, buf, links(flags))
+}
+
+/// `AT_FDONLY`. Apart, since much is told and little kept.
+#[inline(never)]
+fn stat_open<K: Kernel, T: Form>(kernel: &K, fd: Fd, buf: UserPtr<T>) -> SysResult<()> {
+    let found = Object::descriptor(kernel, fd);
+    let (object, stat) =
+        found.map_err(|error| if error == Errno::EINVAL { Errno::ENOTSUP } else { error })?;
+    write(kernel, buf, &shown(kernel, &object, &stat))
 }
 
 /// `stat_extended` and `stat64_extended`.

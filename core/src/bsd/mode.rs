@@ -40,7 +40,7 @@ pub fn fchmodat<K: Kernel, L>(
 
 /// `man 2 fchmod`.
 pub fn fchmod<K: Kernel, L>(cx: &mut Context<'_, K, L>, fd: Fd, mode: Mode) -> SysResult<()> {
-    let (object, _) = Object::descriptor(cx.kernel(), fd)?;
+    let object = Object::vnode(cx.kernel(), fd)?;
     set(cx.kernel(), &object, mode.bits())
 }
 
@@ -70,7 +70,7 @@ pub fn fchmod_extended<K: Kernel, L>(
     xsecurity: UserAddr,
 ) -> SysResult<()> {
     let wanted = filesec::read(cx.kernel(), xsecurity)?;
-    let (object, _) = Object::descriptor(cx.kernel(), fd)?;
+    let object = Object::vnode(cx.kernel(), fd)?;
     set_extended(cx.kernel(), &object, uid, gid, mode, wanted)
 }
 
@@ -92,6 +92,7 @@ pub fn umask_extended<K: Kernel, L>(
 
 /// Sets the mode (`bsd/vfs/vfs_subr.c`, `vnode_authattr`): `EPERM` for all but the owner and the superuser, and for the
 /// owner where the file is of a group that is not his and is to have the set-gid bit, which Linux would leave out.
+#[inline(never)]
 pub(super) fn set<K: Kernel>(kernel: &K, object: &Object<'_>, mode: u16) -> SysResult<()> {
     let mode = mode & ALLPERMS;
     if mode & Mode::S_ISGID.bits() != 0 && effective_user(kernel)? != 0 {
@@ -129,6 +130,7 @@ pub(super) fn change<K: Kernel>(kernel: &K, object: &Object<'_>, mode: u16) -> L
 
 /// Whether the process is of a group. More groups than have room here count as if this were one of them: then Linux
 /// decides.
+#[inline(never)]
 fn is_member<K: Kernel>(kernel: &K, group: u32) -> SysResult<bool> {
     if linux::process::getegid(kernel).to_bsd()? as u32 == group {
         return Ok(true);
@@ -144,6 +146,7 @@ fn is_member<K: Kernel>(kernel: &K, group: u32) -> SysResult<bool> {
 /// `KAUTH_UID_NONE` and `KAUTH_GID_NONE`.
 const NONE: u32 = !100;
 
+#[inline(never)]
 fn set_extended<K: Kernel>(
     kernel: &K,
     object: &Object<'_>,

@@ -62,15 +62,33 @@ struct Prefix<'k, K: Kernel> {
 /// Where the mount point is as Linux has it; what is at [`Name::Point`] is the guest's.
 const HOST_POINT: usize = 2 * PATH + TYPE;
 
+/// Where the list is read to, behind the names, and how much of it at once.
+const READ: usize = HOST_POINT + PATH;
+const READ_BYTES: usize = 4096;
+
+/// Bytes of it that are looked at at once.
+const PIECE: usize = 64;
+
+/// Linux's number for the mount that an open file is on, and the device of the files there. Apart, since much is told and
+/// little kept.
+#[inline(never)]
+pub(super) fn mount_and_device<K: Kernel>(kernel: &K, file: LinuxFd) -> SysResult<(u64, i32)> {
+    let stat = linux::metadata::fstatx_mount(kernel, file).to_bsd()?;
+    Ok((stat.stx_mnt_id, device(stat.stx_dev_major, stat.stx_dev_minor)))
+}
+
 /// The list, read mount by mount. The names of the last one that was read are in mapped memory.
 pub(super) struct Mounts<'k, K: Kernel> {
     kernel: &'k K,
     prefix: Option<Prefix<'k, K>>,
     names: Scratch<'k, K>,
     file: LinuxFd,
-    buffer: [u8; 256],
+    /// A piece of what was read, and how much of that is behind it.
+    piece: [u8; PIECE],
     at: usize,
     filled: usize,
+    offset: usize,
+    left: usize,
 }
 
 impl<K: Kernel> Drop for Mounts<'_, K> {
@@ -86,14 +104,14 @@ impl<'k, K: Kernel> Mounts<'k, K> {
         let prefix = match lookup {
             None => None,
             Some(lookup) => {
-                let mount = linux::metadata::fstatx_mount(kernel, lookup.root).to_bsd()?.stx_mnt_id;
+                let (mount, _) = mount_and_device(kernel, lookup.root)?;
                 Some(Prefix { lookup, mount })
             }
         };
-        let names = Scratch::new(kernel, HOST_POINT + PATH)?;
+        let names = Scratch::new(kernel, READ + READ_BYTES)?;
         let path = b"/proc/self/mountinfo\0";
         let file = linux::descriptor::openat(kernel, LinuxFd::CWD, path, flags::O_CLOEXEC, 0).to_bsd()?;
-        Ok(Mounts { kernel, prefix, names, file, buffer: [0; 256], at: 0, filled: 0 })
+        Ok(Mounts { kernel, prefix, names, file, piece: [0; PIECE], at: 0, filled: 0, offset: 0, left: 0 })
     }
 
     /// The mount with this number.
@@ -194,7 +212,16 @@ impl<'k, K: Kernel> Mounts<'k, K> {
 
     fn at_end(&mut self) -> SysResult<bool> {
         if self.at == self.filled {
-            self.filled = linux::descriptor::read_own(self.kernel, self.file, &mut self.buffer).to_bsd()?;
+            if self.left == 0 {
+                let to = self.names.at(READ)?;
+                self.left = linux::descriptor::read(self.kernel, self.file, to, READ_BYTES).to_bsd()?;
+                self.offset = READ;
+            }
+            self.filled = self.left.min(PIECE);
+            let piece = self.piece.get_mut(..self.filled).unwrap_or_default();
+            self.kernel.copy_in(self.names.at(self.offset)?, piece)?;
+            self.offset = self.offset.wrapping_add(self.filled);
+            self.left = self.left.wrapping_sub(self.filled);
             self.at = 0;
         }
         Ok(self.filled == 0)
@@ -204,7 +231,7 @@ impl<'k, K: Kernel> Mounts<'k, K> {
         if self.at_end()? {
             return Ok(None);
         }
-        let byte = self.buffer.get(self.at).copied();
+        let byte = self.piece.get(self.at).copied();
         self.at = self.at.wrapping_add(1);
         Ok(byte)
     }

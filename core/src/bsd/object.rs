@@ -51,6 +51,12 @@ impl Object<'static> {
             _ => Err(Errno::EINVAL),
         }
     }
+
+    /// The same without what `stat` knows. Apart, since much is told and little kept.
+    #[inline(never)]
+    pub(super) fn vnode<K: Kernel>(kernel: &K, fd: Fd) -> SysResult<Object<'static>> {
+        Object::descriptor(kernel, fd).map(|(object, _)| object)
+    }
 }
 
 impl Object<'_> {
@@ -112,7 +118,9 @@ impl From<Opening> for Errno {
     }
 }
 
-/// Runs the body of a call on what a path leads to. That the path leads nowhere may only be found by the body.
+/// Runs the body of a call on what a path leads to. That the path leads nowhere may only be found by the body. Apart, and
+/// bodies are too: the path takes room enough on the stack while it is looked up.
+#[inline(never)]
 pub(super) fn at_path<'a, K: Kernel, L, T>(
     cx: &Context<'a, K, L>,
     directory: DirFd,

@@ -43,12 +43,13 @@ pub fn fchownat<K: Kernel, L>(
 
 /// `man 2 fchown`.
 pub fn fchown<K: Kernel, L>(cx: &mut Context<'_, K, L>, fd: Fd, uid: u32, gid: u32) -> SysResult<()> {
-    let (object, _) = Object::descriptor(cx.kernel(), fd)?;
+    let object = Object::vnode(cx.kernel(), fd)?;
     set(cx.kernel(), &object, uid, gid)
 }
 
 /// Sets owner and group (`bsd/vfs/vfs_syscalls.c`, `vn_chown_internal`; `bsd/vfs/vfs_subr.c`, `vnode_authattr`). The
 /// set-id bits go, of directories as well, and even where the superuser does it.
+#[inline(never)]
 pub(super) fn set<K: Kernel>(kernel: &K, object: &Object<'_>, uid: u32, gid: u32) -> SysResult<()> {
     const SET_ID: u16 = Mode::S_ISUID.bits() | Mode::S_ISGID.bits();
     if (uid, gid) == (KEEP, KEEP) {

@@ -1,7 +1,7 @@
 //! Limits of files: `pathconf` and `fpathconf` (`bsd/vfs/vfs_vnops.c`, `vn_pathconf`, and what Apple's HFS answers).
 
 use super::fcntl::file::{Kind, kind};
-use super::object::at_path;
+use super::object::{Object, at_path};
 use crate::convert::errno::ToBsd;
 use crate::kernel::Kernel;
 use crate::process::Context;
@@ -23,10 +23,13 @@ const VDISABLE: i32 = 0xff;
 
 /// `man 2 pathconf`.
 pub fn pathconf<K: Kernel, L>(cx: &mut Context<'_, K, L>, path: UserPath, name: Pc) -> SysResult<i32> {
-    at_path(cx, DirFd::CWD, path, Links::Follow, |kernel, object| {
-        let stat = object.statx(kernel).to_bsd()?;
-        limit(Mode::from_bits_retain(stat.stx_mode).file_type(), &stat, name)
-    })
+    at_path(cx, DirFd::CWD, path, Links::Follow, |kernel, object| limit_of(kernel, object, name))
+}
+
+#[inline(never)]
+fn limit_of<K: Kernel>(kernel: &K, object: &Object<'_>, name: Pc) -> SysResult<i32> {
+    let stat = object.statx(kernel).to_bsd()?;
+    limit(Mode::from_bits_retain(stat.stx_mode).file_type(), &stat, name)
 }
 
 /// `man 2 fpathconf` (`bsd/kern/kern_descrip.c`, `sys_fpathconf`): pipes and sockets know one limit.

@@ -5,18 +5,17 @@
 //!
 //! Differs from XNU: `f_fstypename` and what is mounted are Linux's, and the owner of a mount is not known (0).
 
-use super::mounts::{Mount, Mounts, Name};
+use super::mounts::{Mount, Mounts, Name, mount_and_device};
 use super::object::{Object, at_opened};
 use super::scratch::copy;
 use crate::convert::errno::ToBsd;
-use crate::convert::stat::device;
 use crate::convert::statfs::{file_system_type, fsid, mount_flags};
 use crate::kernel::Kernel;
 use crate::linux::{self, LinuxFd};
 use crate::process::{Context, Process};
 use crate::table::{DirFd, Fd, SysResult, UserPath};
 use crate::user::{UserAddr, UserPtr};
-use crate::vchroot::{Links, Lookup};
+use crate::vchroot::Links;
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::mount::{Fsid, MountFlags, Statfs, Statfs64};
 use xnu_abi::linux::Statfs as LinuxStatfs;
@@ -149,27 +148,25 @@ pub fn statfs<K: Kernel, L, T: Form>(
 
 /// `man 2 fstatfs`.
 pub fn fstatfs<K: Kernel, L, T: Form>(cx: &mut Context<'_, K, L>, fd: Fd, buf: UserPtr<T>) -> SysResult<()> {
-    let (object, _) = Object::descriptor(cx.kernel(), fd)?;
+    let object = Object::vnode(cx.kernel(), fd)?;
     tell(cx.process, object.directory, buf)
 }
 
-/// What `statfs` knows of the file system that an open object is on, and the list of mounts at its entry.
-pub(super) fn volume<'k, K: Kernel>(
-    kernel: &'k K,
-    lookup: Option<Lookup<'k, K>>,
-    file: LinuxFd,
-) -> SysResult<(Volume, Mounts<'k, K>)> {
-    let stat = linux::metadata::fstatx_mount(kernel, file).to_bsd()?;
-    let statfs = linux::metadata::fstatfs(kernel, file).to_bsd()?;
-    let mut mounts = Mounts::open(kernel, lookup)?;
+/// What `statfs` knows of the file system that an open object is on. The list of mounts, which must be at its beginning, is
+/// at its entry afterwards.
+#[inline(never)]
+pub(super) fn volume<K: Kernel>(kernel: &K, mounts: &mut Mounts<'_, K>, file: LinuxFd) -> SysResult<Volume> {
+    let (id, device) = mount_and_device(kernel, file)?;
     // A mount of another name space has no entry, and no name.
-    let mount = mounts.find(stat.stx_mnt_id)?;
-    let on = device(stat.stx_dev_major, stat.stx_dev_minor);
-    Ok((Volume::new(statfs, on, mount.is_some_and(|mount| mount.is_root)), mounts))
+    let mount = mounts.find(id)?;
+    let statfs = linux::metadata::fstatfs(kernel, file).to_bsd()?;
+    Ok(Volume::new(statfs, device, mount.is_some_and(|mount| mount.is_root)))
 }
 
+#[inline(never)]
 fn tell<K: Kernel, L, T: Form>(process: &Process<K, L>, file: LinuxFd, buf: UserPtr<T>) -> SysResult<()> {
-    let (volume, mounts) = volume(&process.kernel, process.lookup(), file)?;
+    let mut mounts = Mounts::open(&process.kernel, process.lookup())?;
+    let volume = volume(&process.kernel, &mut mounts, file)?;
     write::<K, T>(&process.kernel, buf.address(), T::WRITTEN, &volume, &mounts)
 }
 
@@ -214,6 +211,7 @@ pub(super) fn length<K: Kernel>(kernel: &K, from: UserAddr, most: usize) -> SysR
 
 /// `man 2 getfsstat`: as many as there is room for, or, without a buffer, their number
 /// (`bsd/vfs/vfs_syscalls.c`, `getfsstat_callback`). Nothing is remembered, so that the flags change nothing.
+#[inline(never)]
 pub fn getfsstat<K: Kernel, L, T: Form>(
     cx: &mut Context<'_, K, L>,
     buf: UserPtr<T>,

@@ -19,14 +19,17 @@ pub fn utimes<K: Kernel, L>(
     path: UserPath,
     times: UserPtr<[Timeval; 2]>,
 ) -> SysResult<()> {
-    at_path(cx, DirFd::CWD, path, Links::Follow, |kernel, object| {
-        let times = read(kernel, times).or_else(|fault| {
-            // The path is looked up before the times are read.
-            object.statx(kernel).to_bsd()?;
-            Err(fault)
-        })?;
-        set(kernel, object, times.as_ref())
-    })
+    at_path(cx, DirFd::CWD, path, Links::Follow, |kernel, object| read_and_set(kernel, object, times))
+}
+
+#[inline(never)]
+fn read_and_set<K: Kernel>(kernel: &K, object: &Object<'_>, times: UserPtr<[Timeval; 2]>) -> SysResult<()> {
+    let times = read(kernel, times).or_else(|fault| {
+        // The path is looked up before the times are read.
+        object.statx(kernel).to_bsd()?;
+        Err(fault)
+    })?;
+    set(kernel, object, times.as_ref())
 }
 
 /// `man 2 futimes`.
@@ -36,7 +39,7 @@ pub fn futimes<K: Kernel, L>(
     times: UserPtr<[Timeval; 2]>,
 ) -> SysResult<()> {
     let times = read(cx.kernel(), times)?;
-    let (object, _) = Object::descriptor(cx.kernel(), fd)?;
+    let object = Object::vnode(cx.kernel(), fd)?;
     set(cx.kernel(), &object, times.as_ref())
 }
 
@@ -48,6 +51,7 @@ fn read<K: Kernel>(kernel: &K, times: UserPtr<[Timeval; 2]>) -> SysResult<Option
 }
 
 /// Sets access and modification time; `None` is now.
+#[inline(never)]
 pub(super) fn set<K: Kernel>(
     kernel: &K,
     object: &Object<'_>,

@@ -88,17 +88,28 @@ pub fn getxattr<K: Kernel, L>(
     options: XattrOptions,
 ) -> SysResult<usize> {
     let links = links(options)?;
+    let asks_length = size == usize::MAX || size == 0xffff_ffff;
+    let value = if asks_length { UserAddr::NULL } else { value };
+    let window = Window { value, size, position };
     at_path(cx, DirFd::CWD, path, links, |kernel, object| {
-        let name = Name::read(kernel, name).or_else(|error| {
-            // The path is looked up before the name is read.
-            object.statx(kernel).to_bsd()?;
-            Err(error)
-        })?;
         check_last_link(kernel, object, options)?;
-        let asks_length = size == usize::MAX || size == 0xffff_ffff;
-        let value = if asks_length { UserAddr::NULL } else { value };
-        get(kernel, object, &name, Window { value, size, position })
+        read_name_and_get(kernel, object, name, window)
     })
+}
+
+#[inline(never)]
+fn read_name_and_get<K: Kernel>(
+    kernel: &K,
+    object: &Object<'_>,
+    name: UserAddr,
+    window: Window,
+) -> SysResult<usize> {
+    let name = Name::read(kernel, name).or_else(|error| {
+        // The path is looked up before the name is read.
+        object.statx(kernel).to_bsd()?;
+        Err(error)
+    })?;
+    get(kernel, object, &name, window)
 }
 
 /// `man 2 fgetxattr`. A size of 0 asks for the length.
@@ -113,7 +124,7 @@ pub fn fgetxattr<K: Kernel, L>(
 ) -> SysResult<usize> {
     check_descriptor_options(options)?;
     let kernel = cx.kernel();
-    let (object, _) = Object::descriptor(kernel, fd)?;
+    let object = Object::vnode(kernel, fd)?;
     let name = Name::read(kernel, name)?;
     let value = if size == 0 { UserAddr::NULL } else { value };
     get(kernel, &object, &name, Window { value, size, position })
@@ -131,11 +142,24 @@ pub fn setxattr<K: Kernel, L>(
 ) -> SysResult<()> {
     let links = links(options)?;
     let window = Window { value, size, position };
-    let name = checked(cx.kernel(), name, window)?;
+    check(cx.kernel(), name, window)?;
     at_path(cx, DirFd::CWD, path, links, |kernel, object| {
         check_last_link(kernel, object, options)?;
-        set(kernel, object, &name, window, options)
+        read_name_and_set(kernel, object, name, window, options)
     })
+}
+
+/// A name is looked at before the path is, and read again: it is too large to be kept meanwhile.
+#[inline(never)]
+fn read_name_and_set<K: Kernel>(
+    kernel: &K,
+    object: &Object<'_>,
+    name: UserAddr,
+    window: Window,
+    options: XattrOptions,
+) -> SysResult<()> {
+    let name = Name::read(kernel, name)?;
+    set(kernel, object, &name, window, options)
 }
 
 /// `man 2 fsetxattr`.
@@ -152,8 +176,13 @@ pub fn fsetxattr<K: Kernel, L>(
     let kernel = cx.kernel();
     let window = Window { value, size, position };
     let name = checked(kernel, name, window)?;
-    let (object, _) = Object::descriptor(kernel, fd)?;
+    let object = Object::vnode(kernel, fd)?;
     set(kernel, &object, &name, window, options)
+}
+
+#[inline(never)]
+fn check<K: Kernel>(kernel: &K, name: UserAddr, window: Window) -> SysResult<()> {
+    checked(kernel, name, window).map(|_| ())
 }
 
 /// What is looked at before the file is.
@@ -176,11 +205,18 @@ pub fn removexattr<K: Kernel, L>(
     options: XattrOptions,
 ) -> SysResult<()> {
     let links = links(options)?;
-    let name = Name::read(cx.kernel(), name)?;
+    let nothing = Window { value: UserAddr::NULL, size: 0, position: 0 };
+    check(cx.kernel(), name, nothing)?;
     at_path(cx, DirFd::CWD, path, links, |kernel, object| {
         check_last_link(kernel, object, options)?;
-        remove(kernel, object, &name)
+        read_name_and_remove(kernel, object, name)
     })
+}
+
+#[inline(never)]
+fn read_name_and_remove<K: Kernel>(kernel: &K, object: &Object<'_>, name: UserAddr) -> SysResult<()> {
+    let name = Name::read(kernel, name)?;
+    remove(kernel, object, &name)
 }
 
 /// `man 2 fremovexattr`.
@@ -192,11 +228,12 @@ pub fn fremovexattr<K: Kernel, L>(
 ) -> SysResult<()> {
     check_descriptor_options(options)?;
     let name = Name::read(cx.kernel(), name)?;
-    let (object, _) = Object::descriptor(cx.kernel(), fd)?;
+    let object = Object::vnode(cx.kernel(), fd)?;
     remove(cx.kernel(), &object, &name)
 }
 
 /// `bsd/vfs/vfs_xattr.c`, `vn_getxattr`.
+#[inline(never)]
 fn get<K: Kernel>(kernel: &K, object: &Object<'_>, name: &Name, window: Window) -> SysResult<usize> {
     let special = name.check(kernel, object)?;
     let has_position = window.position != 0 && !window.value.is_null();
@@ -316,6 +353,7 @@ fn linux_flags(options: XattrOptions) -> u32 {
 }
 
 /// `bsd/vfs/vfs_xattr.c`, `vn_setxattr`.
+#[inline(never)]
 fn set<K: Kernel>(
     kernel: &K,
     object: &Object<'_>,
@@ -390,6 +428,7 @@ pub(super) fn store_finder_info<K: Kernel>(
 }
 
 /// `bsd/vfs/vfs_xattr.c`, `vn_removexattr`.
+#[inline(never)]
 fn remove<K: Kernel>(kernel: &K, object: &Object<'_>, name: &Name) -> SysResult<()> {
     if name.is_protected() {
         return Err(Errno::EPERM);

@@ -9,6 +9,8 @@ pub struct Entry<'a> {
     pub length: usize,
     /// Its name.
     pub name: &'a [u8],
+    /// The same with a NUL at its end.
+    pub path: &'a [u8],
 }
 
 impl<'a> Entry<'a> {
@@ -20,7 +22,7 @@ impl<'a> Entry<'a> {
         let length = usize::from(u16::from_ne_bytes(entries.get(16..18)?.try_into().ok()?));
         let name = entries.get(NAME..length)?;
         let end = name.iter().position(|byte| *byte == 0)?;
-        Some(Entry { next, length, name: name.get(..end)? })
+        Some(Entry { next, length, name: name.get(..end)?, path: name.get(..=end)? })
     }
 
     /// Whether this is the directory itself or its parent.

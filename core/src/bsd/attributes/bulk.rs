@@ -28,6 +28,9 @@ const LISTED: u32 = CommonAttributes::ATTR_CMN_NAME.bits()
     | CommonAttributes::ATTR_CMN_RETURNED_ATTRS.bits()
     | CommonAttributes::ATTR_CMN_ERROR.bits();
 
+/// Bytes of entries that Linux is asked for at once; the longest takes 280.
+const BUFFERED: usize = 384;
+
 const SEEK_SET: i32 = 0;
 const SEEK_CUR: i32 = 1;
 
@@ -43,17 +46,7 @@ pub fn getattrlistbulk<K: Kernel, L>(
 ) -> SysResult<i32> {
     let kernel = cx.kernel();
     let directory = fd.to_linux()?;
-    let (Kind::Vnode(kind), stat) = kind(kernel, directory)? else { return Err(Errno::ENOTSUP) };
-    if !access(kernel, directory)?.reads {
-        return Err(Errno::EBADF);
-    }
-    if options.contains(AttributeOptions::FSOPT_LIST_SNAPSHOT) {
-        let is_root = stat.stx_attributes & u64::from(flags::STATX_ATTR_MOUNT_ROOT) != 0;
-        return Err(if is_root { Errno::ENOTSUP } else { Errno::EINVAL });
-    }
-    if kind != FileType::S_IFDIR {
-        return Err(Errno::ENOTDIR);
-    }
+    let parent = check(kernel, directory, options)?;
     let request = Request::read(kernel, list, options | AttributeOptions::FSOPT_ATTR_CMN_EXTENDED)?;
     let asked = &request.list;
     if asked.volattr != 0 || asked.commonattr & ATTR_BULK_REQUIRED != ATTR_BULK_REQUIRED {
@@ -65,8 +58,25 @@ pub fn getattrlistbulk<K: Kernel, L>(
         linux::name::faccessat(kernel, directory, b"\0", X_OK, at).to_bsd()?;
     }
     let memory = Memory::new(cx.process)?;
-    let mut entries = Entries { memory: &memory, directory, parent: stat.stx_ino, request: &request };
+    let mut entries = Entries { memory: &memory, directory, parent, request: &request };
     entries.tell(buffer, size)
+}
+
+/// Whether this is a directory to be listed: its inode number. Apart, since much is told and little kept.
+#[inline(never)]
+fn check<K: Kernel>(kernel: &K, directory: LinuxFd, options: AttributeOptions) -> SysResult<u64> {
+    let (Kind::Vnode(kind), stat) = kind(kernel, directory)? else { return Err(Errno::ENOTSUP) };
+    if !access(kernel, directory)?.reads {
+        return Err(Errno::EBADF);
+    }
+    if options.contains(AttributeOptions::FSOPT_LIST_SNAPSHOT) {
+        let is_root = stat.stx_attributes & u64::from(flags::STATX_ATTR_MOUNT_ROOT) != 0;
+        return Err(if is_root { Errno::ENOTSUP } else { Errno::EINVAL });
+    }
+    if kind != FileType::S_IFDIR {
+        return Err(Errno::ENOTDIR);
+    }
+    Ok(stat.stx_ino)
 }
 
 struct Entries<'m, 'k, K: Kernel> {
@@ -92,7 +102,7 @@ impl<K: Kernel> Entries<'_, '_, K> {
         let kernel = self.memory.kernel;
         let mut at = linux::descriptor::lseek(kernel, self.directory, 0, SEEK_CUR).to_bsd()?;
         let (mut count, mut filled) = (0i32, 0usize);
-        let mut buffered = [0; 512];
+        let mut buffered = [0; BUFFERED];
         let outcome = 'listing: loop {
             if size.saturating_sub(filled) <= LEAST {
                 break Err(Errno::ERANGE);
@@ -108,7 +118,7 @@ impl<K: Kernel> Entries<'_, '_, K> {
                 let told = match buffer.checked_add(filled as u64) {
                     _ if entry.is_dots() => Ok(Told::Nothing),
                     _ if left <= LEAST => Ok(Told::Full),
-                    Ok(to) => self.entry(entry.name, to, left),
+                    Ok(to) => self.entry(&entry, to, left),
                     Err(fault) => Err(fault.into()),
                 };
                 match told {
@@ -130,14 +140,11 @@ impl<K: Kernel> Entries<'_, '_, K> {
         if count > 0 { Ok(count) } else { outcome }
     }
 
-    fn entry(&self, name: &[u8], to: UserAddr, left: usize) -> SysResult<Told> {
+    fn entry(&self, listed: &Entry<'_>, to: UserAddr, left: usize) -> SysResult<Told> {
         let kernel = self.memory.kernel;
-        let mut with_nul = [0; 256];
-        let Some(room) = with_nul.get_mut(..name.len()) else { return Ok(Told::Nothing) };
-        room.copy_from_slice(name);
         let how = flags::O_PATH | flags::O_NOFOLLOW | flags::O_CLOEXEC;
-        let path = with_nul.get(..=name.len()).unwrap_or(b"\0");
-        let file = match linux::descriptor::openat(kernel, self.directory, path, how, 0) {
+        let name = listed.name;
+        let file = match linux::descriptor::openat(kernel, self.directory, listed.path, how, 0) {
             Ok(file) => file,
             // It is gone, or it cannot be reached.
             Err(xnu_abi::linux::Errno::ENOENT | xnu_abi::linux::Errno::EACCES) => return Ok(Told::Nothing),

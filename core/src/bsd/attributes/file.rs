@@ -51,11 +51,22 @@ pub(super) fn pack<'m, 'k, K: Kernel>(
     request: &Request,
     entry: Option<(&[u8], u64)>,
 ) -> SysResult<Packer<'m, 'k, K>> {
+    let names = names(memory, file, request, entry)?;
+    pack_known(memory, file, request, &names)
+}
+
+/// The reply about an object whose names are known. Apart, so that finding them does not pay for its stack.
+#[inline(never)]
+fn pack_known<'m, 'k, K: Kernel>(
+    memory: &'m Memory<'k, K>,
+    file: LinuxFd,
+    request: &Request,
+    names: &Names,
+) -> SysResult<Packer<'m, 'k, K>> {
     let kernel = memory.kernel;
-    let stat = linux::metadata::fstatx(kernel, file).to_bsd()?;
+    let stat = &linux::metadata::fstatx(kernel, file).to_bsd()?;
     let kind = Mode::from_bits_retain(stat.stx_mode).file_type();
     let fixed = request.size_for_object(kind == FileType::S_IFDIR)?;
-    let names = names(memory, file, request, &stat, entry)?;
     let wanted =
         |group, attribute: u32, text: Option<Text>| if request.wants(group, attribute) { text } else { None };
     let texts = [
@@ -65,8 +76,8 @@ pub(super) fn pack<'m, 'k, K: Kernel>(
         wanted(Group::Extended, X::ATTR_CMNEXT_NOFIRMLINKPATH.bits(), names.path),
     ];
     let mut packer = Packer::new(memory, request, fixed, &texts)?;
-    let object =
-        Known { kernel, file, stat: &stat, shown: shown(kernel, &Object::open(file), &stat), kind, names };
+    let shown = shown(kernel, &Object::open(file), stat);
+    let object = Known { kernel, file, stat, shown, kind, names };
     object.common(&mut packer, request)?;
     match kind {
         FileType::S_IFDIR => object.directory(&mut packer, request)?,
@@ -81,7 +92,6 @@ fn names<K: Kernel>(
     memory: &Memory<'_, K>,
     file: LinuxFd,
     request: &Request,
-    stat: &Statx,
     entry: Option<(&[u8], u64)>,
 ) -> SysResult<Names> {
     let wants_parent = request.wants(Group::Common, (C::ATTR_CMN_PAROBJID | C::ATTR_CMN_PARENTID).bits());
@@ -91,14 +101,14 @@ fn names<K: Kernel>(
     let wants_name = request.wants(Group::Common, C::ATTR_CMN_NAME.bits());
     let mut names = Names::default();
     if wants_path {
-        names.path = Some(path(memory, file, stat)?);
+        names.path = Some(path(memory, file)?);
     }
     match entry {
         Some((name, parent)) => {
             names.name = Some(memory.keep_name(name)?);
             names.parent = parent;
         }
-        None if wants_name || wants_parent => name_and_parent(memory, file, stat, wants_parent, &mut names)?,
+        None if wants_name || wants_parent => name_and_parent(memory, file, wants_parent, &mut names)?,
         None => {}
     }
     Ok(names)
@@ -106,9 +116,9 @@ fn names<K: Kernel>(
 
 /// The path of an open object as the guest calls it: `ENOENT` for what has none.
 #[inline(never)]
-fn path<K: Kernel>(memory: &Memory<'_, K>, file: LinuxFd, stat: &Statx) -> SysResult<Text> {
+fn path<K: Kernel>(memory: &Memory<'_, K>, file: LinuxFd) -> SysResult<Text> {
     // What has no link has no path, but the one that Linux remembers.
-    if stat.stx_nlink == 0 {
+    if links_and_inode(memory.kernel, file)?.0 == 0 {
         return Err(Errno::ENOENT);
     }
     let mut path = [0; PATH_MAX];
@@ -122,23 +132,24 @@ fn path<K: Kernel>(memory: &Memory<'_, K>, file: LinuxFd, stat: &Statx) -> SysRe
 }
 
 /// The name of an open object, by its path on the host, and the directory it is in. What has no link has no name.
+#[inline(never)]
 fn name_and_parent<K: Kernel>(
     memory: &Memory<'_, K>,
     file: LinuxFd,
-    stat: &Statx,
     wants_parent: bool,
     names: &mut Names,
 ) -> SysResult<()> {
     let kernel = memory.kernel;
     let at = memory.host_path()?;
-    if stat.stx_nlink == 0 {
+    let (links, inode) = links_and_inode(kernel, file)?;
+    if links == 0 {
         names.name = Some(Text { at, length: 0 });
         return Ok(());
     }
     // The root is its own name, and its own parent.
     if memory.lookup.is_some_and(|lookup| lookup.is_root(file)) {
         names.name = Some(memory.keep_name(b"/")?);
-        names.parent = stat.stx_ino;
+        names.parent = inode;
         return Ok(());
     }
     let link = linux::name::proc_path(file);
@@ -155,6 +166,13 @@ fn name_and_parent<K: Kernel>(
         names.parent = parent(kernel, at, slash.max(1))?;
     }
     Ok(())
+}
+
+/// How many links an open object has, and its number. Apart, since much is told and little kept.
+#[inline(never)]
+fn links_and_inode<K: Kernel>(kernel: &K, file: LinuxFd) -> SysResult<(u32, u64)> {
+    let stat = linux::metadata::fstatx(kernel, file).to_bsd()?;
+    Ok((stat.stx_nlink, stat.stx_ino))
 }
 
 /// Where the last slash of a path is.
@@ -191,7 +209,7 @@ struct Known<'a, K> {
     stat: &'a Statx,
     shown: Stat64,
     kind: FileType,
-    names: Names,
+    names: &'a Names,
 }
 
 /// `enum vtype` (`bsd/sys/vnode.h`).

@@ -74,12 +74,13 @@ pub fn fgetattrlist<K: Kernel, L>(
     size: usize,
     options: AttributeOptions,
 ) -> SysResult<()> {
-    let (object, _) = Object::descriptor(cx.kernel(), fd)?;
+    let object = Object::vnode(cx.kernel(), fd)?;
     let request = Request::read(cx.kernel(), list, options)?;
     tell(cx.process, object.directory, &request, buffer, size)
 }
 
 /// `getattrlist_internal`.
+#[inline(never)]
 fn tell<K: Kernel, L>(
     process: &Process<K, L>,
     file: LinuxFd,

@@ -61,7 +61,7 @@ pub fn fsetattrlist<K: Kernel, L>(
     size: usize,
     options: AttributeOptions,
 ) -> SysResult<()> {
-    let (object, _) = Object::descriptor(cx.kernel(), fd)?;
+    let object = Object::vnode(cx.kernel(), fd)?;
     set(cx.kernel(), &object, list, buffer, size, options)
 }
 
@@ -80,6 +80,7 @@ struct Wanted {
     volume_name: bool,
 }
 
+#[inline(never)]
 fn set<K: Kernel>(
     kernel: &K,
     object: &Object<'_>,

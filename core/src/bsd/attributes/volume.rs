@@ -3,8 +3,8 @@
 use super::file::UNICODE;
 use super::pack::{Memory, Packer, Text};
 use super::request::{Group, Request};
-use crate::bsd::mounts::{Name, PATH, TYPE};
-use crate::bsd::statfs::{length, volume};
+use crate::bsd::mounts::{Mounts, Name, PATH, TYPE};
+use crate::bsd::statfs::{Volume, length, volume};
 use crate::convert::errno::ToBsd;
 use crate::convert::stat::statx_to_stat64;
 use crate::convert::statfs::file_system_type;
@@ -114,6 +114,7 @@ const ATTRIBUTES: VolAttributes = VolAttributes {
 };
 
 /// Writes the reply for the volume that an open object is on.
+#[inline(never)]
 pub(super) fn tell<K: Kernel>(
     memory: &Memory<'_, K>,
     file: LinuxFd,
@@ -121,11 +122,10 @@ pub(super) fn tell<K: Kernel>(
     to: UserAddr,
     room: usize,
 ) -> SysResult<()> {
-    const C_: Group = Group::Common;
-    const V_: Group = Group::Volume;
     let kernel = memory.kernel;
     let fixed = request.size_for_volume()?;
-    let (volume, mounts) = volume(kernel, memory.lookup, file)?;
+    let mut mounts = Mounts::open(kernel, memory.lookup)?;
+    let volume = volume(kernel, &mut mounts, file)?;
     let text = |name: Name, most: usize| -> SysResult<Text> {
         let at = mounts.name(name)?;
         Ok(Text { at, length: length(kernel, at, most)? })
@@ -141,6 +141,32 @@ pub(super) fn tell<K: Kernel>(
         _ if point.length == 0 => Directory::Open(file),
         _ => Directory::At(mounts.host_point()?),
     };
+    pack(memory, request, &volume, &Names { name, point, source, type_name }, directory, fixed)
+        .and_then(|packer| finish(packer, request, to, room))
+}
+
+/// The names of a volume.
+struct Names {
+    name: Text,
+    point: Text,
+    source: Text,
+    type_name: Text,
+}
+
+/// Begins the reply and writes it. Apart, so that the look for the names does not pay for its stack.
+#[inline(never)]
+fn pack<'m, 'k, K: Kernel>(
+    memory: &'m Memory<'k, K>,
+    request: &Request,
+    volume: &Volume,
+    names: &Names,
+    directory: Directory,
+    fixed: usize,
+) -> SysResult<Packer<'m, 'k, K>> {
+    const C_: Group = Group::Common;
+    const V_: Group = Group::Volume;
+    let kernel = memory.kernel;
+    let Names { name, point, source, type_name } = *names;
     let root = match directory {
         Directory::Open(file) => linux::metadata::fstatx(kernel, file),
         Directory::At(path) => linux::metadata::statx_mapped(kernel, path),
@@ -226,6 +252,15 @@ pub(super) fn tell<K: Kernel>(
     to_pack.put_text(V_, V::ATTR_VOL_FSTYPENAME.bits(), Some(type_name))?;
     to_pack.put(V_, V::ATTR_VOL_FSSUBTYPE.bits(), &[0; 4])?;
     to_pack.put(V_, V::ATTR_VOL_OWNER.bits(), &[0; 4])?;
+    Ok(packer)
+}
+
+fn finish<K: Kernel>(
+    packer: Packer<'_, '_, K>,
+    request: &Request,
+    to: UserAddr,
+    room: usize,
+) -> SysResult<()> {
     let needed = packer.needed();
     let told = if request.has(AttributeOptions::FSOPT_REPORT_FULLSIZE) { needed } else { needed.min(room) };
     packer.finish(told, to, room)

@@ -45,7 +45,7 @@ pub fn flistxattr<K: Kernel, L>(
     options: XattrOptions,
 ) -> SysResult<usize> {
     check_descriptor_options(options)?;
-    let (object, _) = Object::descriptor(cx.kernel(), fd)?;
+    let object = Object::vnode(cx.kernel(), fd)?;
     list(cx.kernel(), &object, names, size)
 }
 
@@ -79,6 +79,7 @@ impl<K: Kernel> Names<'_, K> {
 }
 
 /// `bsd/vfs/vfs_xattr.c`, `vn_listxattr`: for those who may read the file. Linux shows the names to anyone.
+#[inline(never)]
 fn list<K: Kernel>(kernel: &K, object: &Object<'_>, names: UserAddr, size: usize) -> SysResult<usize> {
     const R_OK: i32 = 4;
     let Object { directory, path, flags } = *object;
@@ -105,6 +106,7 @@ fn list<K: Kernel>(kernel: &K, object: &Object<'_>, names: UserAddr, size: usize
 }
 
 /// A list that is too long for the stack, looked at name by name.
+#[inline(never)]
 fn list_long<K: Kernel>(kernel: &K, object: &Object<'_>, names: &mut Names<'_, K>) -> SysResult<()> {
     let scratch = Scratch::new(kernel, LIST_MAX)?;
     let start = scratch.at(0)?;

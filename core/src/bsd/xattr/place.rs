@@ -27,7 +27,8 @@ pub(super) fn at<K: Kernel, T>(
         .with_path(kernel, |path, follows| call(if follows { Place::Path(path) } else { Place::Link(path) }))
 }
 
-/// What kind of file it is.
+/// What kind of file it is. Apart, since much is told and little kept.
+#[inline(never)]
 pub(super) fn kind<K: Kernel>(kernel: &K, object: &Object<'_>) -> SysResult<FileType> {
     Ok(Mode::from_bits_retain(object.statx(kernel).to_bsd()?.stx_mode).file_type())
 }
