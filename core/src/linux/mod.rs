@@ -8,6 +8,7 @@
 #![allow(unsafe_code)]
 
 pub mod descriptor;
+pub mod directory;
 pub mod memory;
 pub mod metadata;
 pub mod name;
@@ -15,6 +16,7 @@ pub mod path;
 pub mod process;
 pub mod signal;
 pub mod time;
+pub mod xattr;
 
 use crate::kernel::Arg;
 use xnu_abi::linux::Errno;

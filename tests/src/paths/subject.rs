@@ -171,7 +171,7 @@ pub fn stat<K: Kernel, L: xnu_core::Lkm>(
     };
     let cx = &mut Context { process, thread: None };
     let buf = UserPtr::<Stat64>::new(room.checked_add(STAT_AT).expect("room behind the path"));
-    match metadata::fstatat64(cx, start, path, buf, flags) {
+    match metadata::fstatat(cx, start, path, buf, flags) {
         Ok(()) => {
             let stat = buf.read(&process.kernel).expect("what was written");
             Ok((stat.st_ino, u32::from(stat.st_mode) & flags::S_IFMT))

@@ -1,5 +1,6 @@
 //! Every served handler against the mock, as transcripts through the table: a call, an arrow, what the guest gets.
 
+mod attributes;
 mod descriptor;
 mod device;
 mod expectations;
@@ -8,18 +9,25 @@ mod fcntl;
 mod fcntl_lock;
 mod fcntl_signature;
 mod fcntl_space;
+mod flags;
 mod frames;
 mod identity;
 mod mach;
 mod machdep;
 mod memory;
 mod metadata;
+mod mode;
 mod name;
 mod native;
 mod open;
+mod owner;
+mod prefixed;
 mod process;
 mod signal;
+mod statfs;
 mod support;
 mod sweep;
 mod time;
+mod times;
 mod transfer;
+mod xattr;
