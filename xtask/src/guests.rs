@@ -52,6 +52,7 @@ static GUESTS: &[Guest] = &[
     guest("big_bss"),
     guest("close_all"),
     guest("commpage"),
+    guest("copy"),
     guest("descriptors"),
     guest("ends"),
     guest("fork"),
