@@ -576,7 +576,7 @@ fn guarded_receive_rights_arrive_guarded() {
     let (context, name) = (got.double(28), got.word(40));
     assert_eq!(got.bytes[36..40], [1, 0, 16, 4]);
     assert_eq!(world.mach_port_get_context(a, a.task, name), Ok(context));
-    assert_eq!(world.mach_port_destroy(a, a.task, name).is_err(), true);
+    assert!(world.mach_port_destroy(a, a.task, name).is_err());
     let moved = world.mach_port_extract_right(b, a.task, name, MOVE_RECEIVE);
     assert!(moved.is_err(), "it stays where it is");
     // Who does not ask for guards gets no port.
@@ -764,7 +764,7 @@ fn vectors_carry_a_second_part() {
     assert_eq!(call(queue, 1, 0), Mach::MACH_SEND_INVALID_DATA);
     put(0, body, 0, 20, 0);
     assert_eq!(call(queue, 1, 0), Mach::MACH_SEND_MSG_TOO_SMALL);
-    put(0, body, 0, u32::MAX & !3, 0);
+    put(0, body, 0, !3, 0);
     assert_eq!(call(queue, 1, 0), Mach::MACH_SEND_TOO_LARGE);
 }
 
