@@ -98,19 +98,29 @@ impl Both {
         if names.is_empty() { None } else { Some(self.random.of(&names)) }
     }
 
+    /// A name of a task that is a set, if there is one.
+    fn set_name(&mut self, task: usize) -> Option<Name> {
+        let names: Vec<Name> = self.model.tasks[task]
+            .iter()
+            .filter(|(_, entry)| entry.set.is_some())
+            .map(|(name, _)| *name)
+            .collect();
+        if names.is_empty() { None } else { Some(self.random.of(&names)) }
+    }
+
     fn step(&mut self) {
         let task = self.random.below(TASKS);
         match self.random.below(100) {
             0..15 => self.allocate(task),
-            15..21 => self.mod_refs(task),
-            21..25 => self.deallocate(task),
-            25..28 => self.destroy(task),
-            28..33 => self.insert(task),
-            33..45 => self.extract(task),
-            45..55 => self.request(task),
-            55..74 => self.send(task),
-            74..89 => self.receive(task),
-            89..93 => self.members(task),
+            15..20 => self.mod_refs(task),
+            20..23 => self.deallocate(task),
+            23..26 => self.destroy(task),
+            26..31 => self.insert(task),
+            31..42 => self.extract(task),
+            42..51 => self.request(task),
+            51..71 => self.send(task),
+            71..86 => self.receive(task),
+            86..93 => self.members(task),
             93..95 => self.destruct(task),
             95..97 => self.limit(task),
             97..99 => self.guard(task),
@@ -487,7 +497,12 @@ impl Both {
     }
 
     fn receive(&mut self, task: usize) {
-        let name = self.name(task);
+        let mut name = self.name(task);
+        match self.random.below(4) {
+            0 => {}
+            1 => name = self.set_name(task).unwrap_or(name),
+            _ => name = self.receiver(task).unwrap_or(name),
+        }
         self.note(format!("{task} receive {name:#x}"));
         let by = self.tasks[task];
         let (done, got) = self.world.receive_with(by, name, RECEIVE_NOW, ROOM, 0);
@@ -540,7 +555,11 @@ impl Both {
     }
 
     fn members(&mut self, task: usize) {
-        let (name, set) = (self.name(task), self.name(task));
+        let (mut name, mut set) = (self.name(task), self.name(task));
+        if self.random.below(8) > 0 {
+            name = self.receiver(task).unwrap_or(name);
+            set = self.set_name(task).unwrap_or(set);
+        }
         let what = self.random.below(3);
         self.note(format!("{task} member {what} {name:#x} {set:#x}"));
         let by = self.tasks[task];
