@@ -15,6 +15,8 @@ pub mod fcntl;
 pub mod ioctl;
 pub mod kern_return;
 pub mod mach;
+pub mod mach_message;
+pub mod mach_port;
 pub mod mman;
 pub mod mount;
 pub mod poll;
@@ -44,6 +46,8 @@ pub const CONSTANTS: &[&[&[Constant]]] = &[
     ioctl::CONSTANTS,
     kern_return::CONSTANTS,
     mach::CONSTANTS,
+    mach_message::CONSTANTS,
+    mach_port::CONSTANTS,
     mman::CONSTANTS,
     mount::CONSTANTS,
     poll::CONSTANTS,
@@ -69,6 +73,8 @@ pub const LAYOUTS: &[&[Layout]] = &[
     fcntl::LAYOUTS,
     ioctl::LAYOUTS,
     mach::LAYOUTS,
+    mach_message::LAYOUTS,
+    mach_port::LAYOUTS,
     mount::LAYOUTS,
     poll::LAYOUTS,
     resource::LAYOUTS,
