@@ -1,6 +1,9 @@
 //! BSD system calls (`bsd/kern/syscalls.master` of xnu-11417.101.15, as macOS configures it).
 
-use super::{descriptor, fcntl, identity, memory, metadata, name, open, process, signal, time, transfer};
+use super::{
+    descriptor, directory, fcntl, identity, link, memory, metadata, name, open, process, rename, signal,
+    special, time, transfer,
+};
 use crate::table::{DirFd, FcntlArgument, Fd, Unchanged, UserBuf, UserOut, UserPath, calls};
 use crate::user::{UserAddr, UserPtr};
 use xnu_abi::darwin::fcntl::{AtFlags, FcntlCommand, OpenFlags};
@@ -12,7 +15,7 @@ use xnu_abi::darwin::signal::{
 use xnu_abi::darwin::stat::{Mode, Stat64};
 use xnu_abi::darwin::time::{Itimer, Itimerval, Timeval, Timezone};
 use xnu_abi::darwin::uio::Iovec;
-use xnu_abi::darwin::unistd::{AccessFlags, Whence};
+use xnu_abi::darwin::unistd::{AccessFlags, RenameFlags, Whence};
 
 calls! {
     Bsd, crate::Reply::Error(xnu_abi::darwin::Errno::ENOSYS);
@@ -26,12 +29,12 @@ calls! {
     6 | 399 descriptor close(fd: Fd) -> () => faithful(descriptor::close),
     7 | 400 process wait4(pid: i32, status: UserAddr, options: i32, rusage: UserAddr) -> i32 => todo(),
     8 removed enosys() -> () => enosys("old creat"),
-    9 name link(path: UserPath, link: UserPath) -> i32 => todo(),
+    9 name link(path: UserPath, link: UserPath) -> () => faithful(link::link),
     10 name unlink(path: UserPath) -> () => faithful(name::unlink),
     11 removed enosys() -> () => enosys("old execv"),
     12 name chdir(path: UserPath) -> i32 => todo(),
     13 name fchdir(fd: Fd) -> i32 => todo(),
-    14 name mknod(path: UserPath, mode: i32, dev: i32) -> i32 => todo(),
+    14 name mknod(path: UserPath, mode: Mode, dev: i32) -> () => faithful(special::mknod),
     15 metadata chmod(path: UserPath, mode: i32) -> i32 => todo(),
     16 metadata chown(path: UserPath, uid: i32, gid: i32) -> i32 => todo(),
     17 removed enosys() -> () => enosys("old break"),
@@ -74,7 +77,7 @@ calls! {
     54 descriptor ioctl(fd: Fd, com: u64, data: UserAddr) -> i32 => todo(),
     55 process reboot(opt: i32, msg: UserAddr) -> i32 => todo(),
     56 name revoke(path: UserPath) -> i32 => todo(),
-    57 name symlink(path: UserPath, link: UserPath) -> i32 => todo(),
+    57 name symlink(path: UserPath, link: UserPath) -> () => faithful(link::symlink),
     58 name readlink(path: UserPath, buf: UserOut, count: i32) -> usize => faithful(name::readlink),
     59 process execve(fname: UserPath, argp: UserAddr, envp: UserAddr) -> i32 => todo(),
     60 metadata umask(newmask: i32) -> i32 => todo(),
@@ -145,16 +148,16 @@ calls! {
     125 removed nosys() -> () => nosys("old recvfrom"),
     126 identity setreuid(ruid: u32, euid: u32) -> i32 => todo(),
     127 identity setregid(rgid: u32, egid: u32) -> i32 => todo(),
-    128 name rename(from: UserPath, to: UserPath) -> i32 => todo(),
+    128 name rename(from: UserPath, to: UserPath) -> () => faithful(rename::rename),
     129 removed nosys() -> () => nosys("old truncate"),
     130 removed nosys() -> () => nosys("old ftruncate"),
     131 descriptor flock(fd: Fd, how: i32) -> i32 => todo(),
-    132 name mkfifo(path: UserPath, mode: i32) -> i32 => todo(),
+    132 name mkfifo(path: UserPath, mode: Mode) -> () => faithful(special::mkfifo),
     133 | 413 network sendto(s: Fd, buf: UserAddr, len: usize, flags: i32, to: UserAddr, tolen: u32) -> i32 => todo(),
     134 network shutdown(s: Fd, how: i32) -> i32 => todo(),
     135 network socketpair(domain: i32, kind: i32, protocol: i32, rsv: UserAddr) -> i32 => todo(),
-    136 name mkdir(path: UserPath, mode: i32) -> i32 => todo(),
-    137 name rmdir(path: UserPath) -> i32 => todo(),
+    136 name mkdir(path: UserPath, mode: Mode) -> () => faithful(directory::mkdir),
+    137 name rmdir(path: UserPath) -> () => faithful(directory::rmdir),
     138 metadata utimes(path: UserPath, tptr: UserAddr) -> i32 => todo(),
     139 metadata futimes(fd: Fd, tptr: UserAddr) -> i32 => todo(),
     140 time adjtime(delta: UserAddr, olddelta: UserAddr) -> i32 => todo(),
@@ -308,8 +311,8 @@ calls! {
     288 identity getsgroups(setlen: UserAddr, guidset: UserAddr) -> i32 => todo(),
     289 identity setwgroups(setlen: i32, guidset: UserAddr) -> i32 => todo(),
     290 identity getwgroups(setlen: UserAddr, guidset: UserAddr) -> i32 => todo(),
-    291 name mkfifo_extended(path: UserPath, uid: u32, gid: u32, mode: i32, xsecurity: UserAddr) -> i32 => todo(),
-    292 name mkdir_extended(path: UserPath, uid: u32, gid: u32, mode: i32, xsecurity: UserAddr) -> i32 => todo(),
+    291 name mkfifo_extended(path: UserPath, uid: u32, gid: u32, mode: Mode, xsecurity: UserAddr) -> () => partial(special::mkfifo_extended, "access control lists are ENOTSUP, as on a volume without them"),
+    292 name mkdir_extended(path: UserPath, uid: u32, gid: u32, mode: Mode, xsecurity: UserAddr) -> () => partial(directory::mkdir_extended, "access control lists are ENOTSUP, as on a volume without them"),
     293 identity identitysvc(opcode: i32, message: UserAddr) -> i32 => todo(),
     294 memory shared_region_check_np(start_address: UserAddr) -> i32 => todo(),
     295 removed nosys() -> () => nosys("old shared_region_map_np"),
@@ -452,17 +455,17 @@ calls! {
     461 metadata getattrlistbulk(dirfd: Fd, alist: UserAddr, attribute_buffer: UserAddr, buffer_size: usize, options: u64) -> i32 => todo(),
     462 name clonefileat(src_dirfd: i32, src: UserPath, dst_dirfd: i32, dst: UserPath, flags: u32) -> i32 => todo(),
     463 | 464 descriptor openat(fd: DirFd, path: UserPath, flags: OpenFlags, mode: Mode) -> Fd => faithful(open::openat),
-    465 name renameat(fromfd: Fd, from: UserPath, tofd: Fd, to: UserPath) -> i32 => todo(),
+    465 name renameat(fromfd: DirFd, from: UserPath, tofd: DirFd, to: UserPath) -> () => faithful(rename::renameat),
     466 name faccessat(fd: DirFd, path: UserPath, amode: AccessFlags, flag: AtFlags) -> () => faithful(name::faccessat),
     467 metadata fchmodat(fd: Fd, path: UserPath, mode: i32, flag: i32) -> i32 => todo(),
     468 metadata fchownat(fd: Fd, path: UserPath, uid: u32, gid: u32, flag: i32) -> i32 => todo(),
     469 metadata fstatat(fd: Fd, path: UserPath, ub: UserAddr, flag: i32) -> i32 => todo(),
     470 metadata fstatat64(fd: DirFd, path: UserPath, buf: UserPtr<Stat64>, flag: AtFlags) -> () => faithful(metadata::fstatat64),
-    471 name linkat(fd1: Fd, path: UserPath, fd2: Fd, link: UserPath, flag: i32) -> i32 => todo(),
+    471 name linkat(fd1: DirFd, path: UserPath, fd2: DirFd, link: UserPath, flag: AtFlags) -> () => faithful(link::linkat),
     472 name unlinkat(fd: DirFd, path: UserPath, flag: AtFlags) -> () => faithful(name::unlinkat),
     473 name readlinkat(fd: DirFd, path: UserPath, buf: UserOut, bufsize: usize) -> usize => faithful(name::readlinkat),
-    474 name symlinkat(path1: UserAddr, fd: Fd, path2: UserPath) -> i32 => todo(),
-    475 name mkdirat(fd: Fd, path: UserPath, mode: i32) -> i32 => todo(),
+    474 name symlinkat(path1: UserPath, fd: DirFd, path2: UserPath) -> () => faithful(link::symlinkat),
+    475 name mkdirat(fd: DirFd, path: UserPath, mode: Mode) -> () => faithful(directory::mkdirat),
     476 metadata getattrlistat(fd: Fd, path: UserPath, alist: UserAddr, attribute_buffer: UserAddr, buffer_size: usize, options: u64) -> i32 => todo(),
     477 process proc_trace_log(pid: i32, uniqueid: u64) -> i32 => todo(),
     478 thread bsdthread_ctl(cmd: UserAddr, arg1: UserAddr, arg2: UserAddr, arg3: UserAddr) -> i32 => todo(),
@@ -475,7 +478,7 @@ calls! {
     485 descriptor guarded_write_np(fd: Fd, guard: UserAddr, cbuf: UserAddr, nbyte: usize) -> usize => todo(),
     486 descriptor guarded_pwrite_np(fd: Fd, guard: UserAddr, buf: UserAddr, nbyte: usize, offset: i64) -> usize => todo(),
     487 descriptor guarded_writev_np(fd: Fd, guard: UserAddr, iovp: UserAddr, iovcnt: i32) -> usize => todo(),
-    488 name renameatx_np(fromfd: Fd, from: UserPath, tofd: Fd, to: UserPath, flags: u32) -> i32 => todo(),
+    488 name renameatx_np(fromfd: DirFd, from: UserPath, tofd: DirFd, to: UserPath, flags: RenameFlags) -> () => partial(rename::renameatx_np, "RENAME_SECLUDE is ENOTSUP: no file system of Linux's knows it"),
     489 memory mremap_encrypted(addr: UserAddr, len: usize, cryptid: u32, cputype: u32, cpusubtype: u32) -> i32 => todo(),
     490 network netagent_trigger(agent_uuid: UserAddr, agent_uuidlen: usize) -> i32 => todo(),
     491 trace stack_snapshot_with_config(stackshot_config_version: i32, stackshot_config: UserAddr, stackshot_config_size: usize) -> i32 => todo(),
@@ -536,10 +539,10 @@ calls! {
     548 system debug_syscall_reject_config(packed_selectors1: u64, packed_selectors2: u64, flags: u64) -> i32 => todo(),
     549 mount graftdmg(dmg_fd: Fd, mountdir: UserAddr, graft_type: u32, gda: UserAddr) -> i32 => todo(),
     550 memory map_with_linking_np(regions: UserAddr, region_count: u32, link_info: UserAddr, link_info_size: u32) -> i32 => todo(),
-    551 name freadlink(fd: Fd, buf: UserAddr, bufsize: usize) -> i32 => todo(),
+    551 name freadlink(fd: Fd, buf: UserOut, bufsize: usize) -> usize => faithful(name::freadlink),
     552 trace record_system_event(kind: u32, subsystem: u32, event: UserAddr, payload: UserAddr) -> i32 => todo(),
-    553 name mkfifoat(fd: Fd, path: UserPath, mode: i32) -> i32 => todo(),
-    554 name mknodat(fd: Fd, path: UserPath, mode: i32, dev: i32) -> i32 => todo(),
+    553 name mkfifoat(fd: DirFd, path: UserPath, mode: Mode) -> () => faithful(special::mkfifoat),
+    554 name mknodat(fd: DirFd, path: UserPath, mode: Mode, dev: i32) -> () => faithful(special::mknodat),
     555 mount ungraftdmg(mountdir: UserAddr, flags: u64) -> i32 => todo(),
     556 process coalition_policy_set(cid: u64, flavor: u32, value: u32) -> i32 => todo(),
     557 process coalition_policy_get(cid: u64, flavor: u32) -> i32 => todo(),

@@ -62,3 +62,71 @@ pub fn proc_path(file: LinuxFd) -> [u8; PROC_PATH] {
     }
     path
 }
+
+/// `man 2 linkat`. Both paths end with a NUL.
+pub fn linkat<K: Kernel>(
+    kernel: &K,
+    (old_directory, old): (LinuxFd, &[u8]),
+    (new_directory, new): (LinuxFd, &[u8]),
+    flags: u32,
+) -> LinuxResult<()> {
+    let flags = Arg::Val(flags as usize);
+    unit(call!(kernel, Linkat, old_directory.arg(), Arg::In(old), new_directory.arg(), Arg::In(new), flags))
+}
+
+/// `man 2 symlinkat`. `path` ends with a NUL; the target is the guest's.
+pub fn symlinkat<K: Kernel>(
+    kernel: &K,
+    target: UserAddr,
+    directory: LinuxFd,
+    path: &[u8],
+) -> LinuxResult<()> {
+    unit(call!(kernel, Symlinkat, Arg::User(target), directory.arg(), Arg::In(path)))
+}
+
+/// `man 2 renameat2`. Both paths end with a NUL.
+pub fn renameat<K: Kernel>(
+    kernel: &K,
+    (old_directory, old): (LinuxFd, &[u8]),
+    (new_directory, new): (LinuxFd, &[u8]),
+    flags: u32,
+) -> LinuxResult<()> {
+    let (from, to) = (old_directory.arg(), new_directory.arg());
+    let flags = Arg::Val(flags as usize);
+    unit(call!(kernel, Renameat2, from, Arg::In(old), to, Arg::In(new), flags))
+}
+
+/// `man 2 mkdirat`. `path` ends with a NUL.
+pub fn mkdirat<K: Kernel>(kernel: &K, directory: LinuxFd, path: &[u8], mode: u32) -> LinuxResult<()> {
+    unit(call!(kernel, Mkdirat, directory.arg(), Arg::In(path), Arg::Val(mode as usize)))
+}
+
+/// `man 2 mknodat`. `path` ends with a NUL; `device` is in the kernel's encoding.
+pub fn mknodat<K: Kernel>(
+    kernel: &K,
+    directory: LinuxFd,
+    path: &[u8],
+    mode: u32,
+    device: u32,
+) -> LinuxResult<()> {
+    let (mode, device) = (Arg::Val(mode as usize), Arg::Val(device as usize));
+    unit(call!(kernel, Mknodat, directory.arg(), Arg::In(path), mode, device))
+}
+
+/// `man 2 fchdir`.
+pub fn fchdir<K: Kernel>(kernel: &K, directory: LinuxFd) -> LinuxResult<()> {
+    unit(call!(kernel, Fchdir, directory.arg()))
+}
+
+/// `man 2 fchownat`, a link at the end not followed. `path` ends with a NUL.
+pub fn lchownat<K: Kernel>(
+    kernel: &K,
+    directory: LinuxFd,
+    path: &[u8],
+    uid: u32,
+    gid: u32,
+) -> LinuxResult<()> {
+    let (uid, gid) = (value(uid as i32), value(gid as i32));
+    let flags = Arg::Val(xnu_abi::linux::flags::AT_SYMLINK_NOFOLLOW as usize);
+    unit(call!(kernel, Fchownat, directory.arg(), Arg::In(path), uid, gid, flags))
+}

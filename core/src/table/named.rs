@@ -9,7 +9,7 @@ use xnu_abi::darwin::resource::RlimitResource;
 use xnu_abi::darwin::signal::{InfoStyle, Signal, SigprocmaskHow};
 use xnu_abi::darwin::stat::Mode;
 use xnu_abi::darwin::time::Itimer;
-use xnu_abi::darwin::unistd::{AccessFlags, Whence};
+use xnu_abi::darwin::unistd::{AccessFlags, RenameFlags, Whence};
 
 /// Writes the names of the bits that are set, joined by `|`, and what has no name as a number.
 fn render_flags<F>(flags: F, first: Option<&str>, out: &mut dyn Write) -> fmt::Result
@@ -54,6 +54,7 @@ macro_rules! flag_arguments {
 flag_arguments! {
     AtFlags as u32,
     MapFlags as u32,
+    RenameFlags as u32,
 }
 
 /// Flag sets whose empty set has a name.

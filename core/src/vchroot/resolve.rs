@@ -1,5 +1,6 @@
 //! What handlers work with: a path of the guest's, and what it leads to in Linux's terms.
 
+use super::entry::Entry;
 use super::guest_path::GuestPath;
 use super::handle::Handle;
 use super::prefix::Lookup;
@@ -10,7 +11,7 @@ use crate::kernel::Kernel;
 use crate::linux::{self, LinuxFd, LinuxResult};
 use crate::process::Process;
 use crate::table::{DirFd, SysResult, UserPath};
-use xnu_abi::linux::{Errno, flags};
+use xnu_abi::linux::{Errno, Statx, flags};
 
 /// A path of the guest's and where it starts from.
 ///
@@ -134,7 +135,7 @@ impl<'a, K: Kernel> Target<'a, K> {
         let Some(lookup) = self.lookup else {
             let directory = match last {
                 Some(from) if refuses_links && from > 0 => {
-                    let directory = self.open_parent_unprefixed(from)?;
+                    let directory = self.open_parent_unprefixed(from, true)?;
                     return Ok(self.resolved(directory, from, 0));
                 }
                 _ => Handle::borrowed(kernel, start),
@@ -178,11 +179,30 @@ impl<'a, K: Kernel> Target<'a, K> {
         Ok(end.directory)
     }
 
-    /// Opens the directory of the component that begins at `leaf`, with no link on the way.
-    fn open_parent_unprefixed(&mut self, leaf: usize) -> LinuxResult<Handle<'a, K>> {
+    /// Resolves the path to a directory and the one name in it, spelled as the directory has it where the prefix says
+    /// that another spelling is the same.
+    pub(super) fn spelled_name(&mut self, refuses_links: bool) -> LinuxResult<Resolved<'_, 'a, K>> {
+        if self.lookup.is_none()
+            && let Some(from) = self.path.last_component().filter(|from| *from > 0)
+        {
+            let directory = self.open_parent_unprefixed(from, refuses_links)?;
+            return Ok(self.resolved(directory, from, 0));
+        }
+        let mut resolved = self.name(Use::Existing, refuses_links)?;
+        if resolved.respells {
+            resolved.respell()?;
+        }
+        Ok(resolved)
+    }
+
+    /// Opens the directory of the component that begins at `leaf`.
+    fn open_parent_unprefixed(&mut self, leaf: usize, refuses_links: bool) -> LinuxResult<Handle<'a, K>> {
         let (kernel, start) = (self.kernel, self.directory);
-        let how = Opening::directory(true).how(0);
-        let opened = self.path.cut_at(leaf, |parent| linux::descriptor::openat2(kernel, start, parent, &how));
+        let opening = Opening::directory(refuses_links);
+        let opened = self.path.cut_at(leaf, |parent| match refuses_links {
+            true => linux::descriptor::openat2(kernel, start, parent, &opening.how(0)),
+            false => linux::descriptor::openat(kernel, start, parent, opening.flags, 0),
+        });
         Ok(Handle::owned(kernel, opened?))
     }
 
@@ -232,25 +252,117 @@ impl<K: Kernel> Resolved<'_, '_, K> {
         }
     }
 
+    /// The name with the slashes behind it, without a NUL.
+    pub(super) fn leaf(&self) -> &[u8] {
+        self.target.path.bytes().get(self.from.into()..).unwrap_or_default()
+    }
+
+    /// Whether slashes come after the name.
+    pub fn has_slash(&self) -> bool {
+        self.leaf().ends_with(b"/")
+    }
+
+    /// What the last component is, if it is no ordinary name.
+    pub fn special(&self) -> Option<Special> {
+        let path = self.target.path.bytes();
+        let leaf = match self.target.path.last_component() {
+            Some(from) => path.get(from.max(self.from.into())..).unwrap_or_default(),
+            None if path.is_empty() => return None,
+            None => return Some(Special::Root),
+        };
+        Special::of(leaf.split(|byte| *byte == b'/').next().unwrap_or_default())
+    }
+
+    /// What is known of the object that the name leads to, links followed.
+    ///
+    /// # Errors
+    /// Linux's.
+    #[inline(never)]
+    pub fn statx_followed(&mut self) -> LinuxResult<Statx> {
+        let (kernel, directory) = (self.target.kernel, self.directory);
+        let Some(lookup) = self.target.lookup else {
+            return linux::metadata::statx(kernel, directory, self.path(), 0);
+        };
+        let path = self.target.path.with_nul_mut().get_mut(self.from.into()..).unwrap_or_default();
+        let found = lookup.open(directory, path, &Opening::path(Links::Follow))?;
+        let object = Handle::owned(kernel, found);
+        linux::metadata::fstatx(kernel, object.file())
+    }
+
+    /// Takes the spelling that the directory has, if it has the name in one and that is not `other`: a name that only
+    /// changes its spelling takes the new one.
+    ///
+    /// # Errors
+    /// Linux's.
+    #[inline(never)]
+    pub fn respell_unless(&mut self, other: &Entry<'_, K>) -> LinuxResult<()> {
+        if !self.respells {
+            return Ok(());
+        }
+        let mut name = Name::new();
+        if self.other_spelling(&mut name)? && !other.is(self.directory(), name.bytes())? {
+            self.take(&name);
+        }
+        Ok(())
+    }
+
+    /// The directory, and whether it is now the caller's to close.
+    pub(super) fn into_directory(mut self) -> (LinuxFd, bool) {
+        let was_owned = core::mem::replace(&mut self.is_owned, false);
+        (self.directory, was_owned)
+    }
+
     /// Takes the spelling that the directory has, if it has the name in one.
     #[inline(never)]
     fn respell(&mut self) -> LinuxResult<bool> {
+        let mut name = Name::new();
+        let is_there = self.other_spelling(&mut name)?;
+        if is_there {
+            self.take(&name);
+        }
+        Ok(is_there)
+    }
+
+    fn take(&mut self, name: &Name) {
+        let has_slash = self.has_slash();
+        self.target.path.replace(name.bytes(), has_slash);
+        self.from = 0;
+    }
+
+    /// The spelling that the directory has of the name, if it has it in one.
+    fn other_spelling(&self, name: &mut Name) -> LinuxResult<bool> {
         let Some(lookup) = self.target.lookup else { return Ok(false) };
-        let leaf = self.target.path.bytes().get(self.from.into()..).unwrap_or_default();
+        let leaf = self.leaf();
         let length = leaf.iter().position(|byte| *byte == b'/').unwrap_or(leaf.len());
         let bare = leaf.get(..length).unwrap_or_default();
         if matches!(bare, b"" | b"." | b"..") {
             return Ok(false);
         }
-        let mut name = Name::new();
         name.set(bare);
-        if name.bytes().len() != length || !lookup.respell(self.directory(), &mut name)? {
-            return Ok(false);
+        Ok(name.bytes().len() == length && lookup.respell(self.directory(), name)?)
+    }
+}
+
+/// A last component that is no ordinary name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Special {
+    /// The path is nothing but slashes.
+    Root,
+    /// `.`
+    Dot,
+    /// `..`
+    DotDot,
+}
+
+impl Special {
+    /// By its spelling, or `/` for the root.
+    pub fn of(name: &[u8]) -> Option<Special> {
+        match name {
+            b"/" => Some(Special::Root),
+            b"." => Some(Special::Dot),
+            b".." => Some(Special::DotDot),
+            _ => None,
         }
-        let has_slash = length < leaf.len();
-        self.target.path.replace(name.bytes(), has_slash);
-        self.from = 0;
-        Ok(true)
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::support::*;
 use std::collections::BTreeSet;
 use xnu_abi::darwin;
-use xnu_abi::linux::Errno;
+use xnu_abi::linux::{Errno, Sysno};
 use xnu_backend_mock::{Fault, Mock, Plan};
 use xnu_core::table::Grade;
 use xnu_core::{Reply, bsd, mach, machdep};
@@ -11,7 +11,7 @@ use xnu_core::{Reply, bsd, mach, machdep};
 type Failing = Machine<Fault<Mock>>;
 
 /// A call of each handler that works and comes by as many Linux calls as it can: name and arguments. Descriptor 3 is
-/// `/tmp/own`, 4 and 5 are a pipe with bytes in it.
+/// `/tmp/own`, 4 and 5 are a pipe with bytes in it, 6 is the link `/tmp/link`, 7 is `/tmp`.
 fn good_calls(k: &Mock) -> Vec<(&'static str, Vec<u64>)> {
     let text = |text: &str| k.place_str(text).get();
     let room = |len: usize| k.alloc_guarded(len).get();
@@ -56,6 +56,24 @@ fn good_calls(k: &Mock) -> Vec<(&'static str, Vec<u64>)> {
         ("unlinkat", vec![cwd, own, 0]),
         ("readlink", vec![dirlink, buf, 5]),
         ("readlinkat", vec![cwd, dirlink, buf, 0]),
+        ("freadlink", vec![6, buf, 5]),
+        ("link", vec![own, text("/tmp/new")]),
+        ("linkat", vec![cwd, own, 7, text("new"), 0]),
+        ("symlink", vec![own, text("/tmp/new")]),
+        ("symlink", vec![text(""), text("/tmp/own/")]),
+        ("symlinkat", vec![own, 7, text("new")]),
+        ("rename", vec![own, text("/tmp/dir/new")]),
+        ("renameat", vec![cwd, own, 7, text("new")]),
+        ("renameatx_np", vec![cwd, own, 7, text("dir/file"), 2 | 16]),
+        ("mkdir", vec![text("/tmp/new"), 0o755]),
+        ("mkdirat", vec![7, text("new"), 0o755]),
+        ("mkdir_extended", vec![text("/tmp/new"), 0, 0, 0o755, 0]),
+        ("rmdir", vec![text("/tmp/empty")]),
+        ("mkfifo", vec![text("/tmp/new"), 0o644]),
+        ("mkfifoat", vec![7, text("new"), 0o644]),
+        ("mkfifo_extended", vec![text("/tmp/new"), 1000, 1000, 0o644, 0]),
+        ("mknod", vec![text("/tmp/new"), 0o010644, 0]),
+        ("mknodat", vec![7, text("new"), 0o010644, 0]),
         ("stat64", vec![own, room(144)]),
         ("lstat64", vec![own, room(144)]),
         ("fstat64", vec![3, room(144)]),
@@ -127,12 +145,21 @@ fn own_frame(k: &Mock) -> u64 {
     k.place(&bytes([0, 0, 0, 0, 0, 1032, registers])).get()
 }
 
+/// A machine with the descriptors that the good calls are about.
+fn prepared() -> Machine<Mock> {
+    let k = machine();
+    xnu!(k, mkdir("/tmp/empty", 0o755) => 0);
+    xnu!(k, open("/tmp/own", O_RDWR) => 3);
+    xnu!(k, pipe() => (4, 5));
+    xnu!(k, write(5, b"bytes", 5) => 5);
+    xnu!(k, open("/tmp/link", O_SYMLINK) => 6);
+    xnu!(k, open("/tmp", O_RDONLY) => 7);
+    k
+}
+
 /// Runs a call on a machine that fails as planned; the machine is set up before the plan starts to count.
 fn run(index: usize, plan: Plan) -> (Failing, &'static str, BTreeSet<i32>, Reply) {
-    let prepared = machine();
-    xnu!(prepared, open("/tmp/own", O_RDWR) => 3);
-    xnu!(prepared, pipe() => (4, 5));
-    xnu!(prepared, write(5, b"bytes", 5) => 5);
+    let prepared = prepared();
     let (name, words) = good_calls(&prepared).swap_remove(index);
     let k = Machine::new(Fault::new(prepared.process.kernel, plan), prepared.process.lkm);
     let before = k.descriptors().into_iter().collect();
@@ -181,8 +208,13 @@ fn a_call_that_fails_leaks_nothing_and_its_error_is_darwins() {
                 if k.process.kernel.injected() == 0 {
                     break;
                 }
-                check(name, reply, translated);
+                // What was opened for a name alone is closed and gone, whatever Linux says.
+                if name == "close" || k.process.kernel.failed() != Some(Sysno::Close) {
+                    check(name, reply, translated);
+                }
                 let after: BTreeSet<i32> = k.descriptors().into_iter().collect();
+                let lost = if name == "close" { vec![3] } else { vec![] };
+                let after = after.into_iter().chain(lost).collect::<BTreeSet<_>>();
                 assert_eq!(after, before, "{name}: call {n} failed with {linux}");
                 n += 1;
                 assert!(n < 50, "{name} does not end");
@@ -222,15 +254,9 @@ fn a_call_that_failed_once_succeeds_when_made_again() {
         let (untouched, name, _, expected) = run(index, Plan::none());
         drop(untouched);
         let (k, _, _, first) = run(index, Plan::nth_of_any(1, Errno::EINTR));
-        let retries = !matches!(name, "getentropy" | "exit") && first == Reply::Error(EINTR);
+        let retries = !matches!(name, "getentropy" | "exit" | "close") && first == Reply::Error(EINTR);
         if retries {
-            let (_, words) = {
-                let prepared = machine();
-                xnu!(prepared, open("/tmp/own", O_RDWR) => 3);
-                xnu!(prepared, pipe() => (4, 5));
-                xnu!(prepared, write(5, b"bytes", 5) => 5);
-                good_calls(&prepared).swap_remove(index)
-            };
+            let (_, words) = good_calls(&prepared()).swap_remove(index);
             assert_eq!(k.by_name(name, &words), expected, "{name}");
         }
     }

@@ -2,6 +2,7 @@
 
 mod descriptor;
 mod device;
+mod directory;
 mod expectations;
 mod faults;
 mod fcntl;
@@ -10,6 +11,7 @@ mod fcntl_signature;
 mod fcntl_space;
 mod frames;
 mod identity;
+mod link;
 mod mach;
 mod machdep;
 mod memory;
@@ -18,6 +20,7 @@ mod name;
 mod native;
 mod open;
 mod process;
+mod rename;
 mod signal;
 mod support;
 mod sweep;
