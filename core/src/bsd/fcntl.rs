@@ -9,7 +9,7 @@
 //!   keeps for itself (that a descriptor was written to, `O_EVTONLY`, and what `F_NOCACHE` and the like set).
 //! * What `F_GLOBAL_NOCACHE` and `F_CHECK_OPENEVT` set for all descriptors of a file is told as not set.
 
-mod file;
+pub(super) mod file;
 mod hash;
 mod lock;
 mod owner;
