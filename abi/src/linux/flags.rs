@@ -11,6 +11,7 @@ macro_rules! flags {
             $((stringify!($name), $name),)*
             ("O_DIRECTORY", O_DIRECTORY),
             ("O_NOFOLLOW", O_NOFOLLOW),
+            ("O_TMPFILE", O_TMPFILE),
         ];
     };
 }
@@ -95,7 +96,9 @@ flags! {
     S_IFCHR = 0o020000,
     S_IFDIR = 0o040000,
     S_IFBLK = 0o060000,
+    S_IFREG = 0o100000,
     S_IFLNK = 0o120000,
+    S_IFSOCK = 0o140000,
     SA_NOCLDSTOP = 1,
     SA_NOCLDWAIT = 2,
     SA_SIGINFO = 4,
@@ -116,3 +119,5 @@ pub const MAP_32BIT: u32 = if cfg!(target_arch = "x86_64") { 0x40 } else { 0 };
 pub const O_DIRECTORY: u32 = if cfg!(target_arch = "x86_64") { 0o200000 } else { 0o40000 };
 #[allow(missing_docs)]
 pub const O_NOFOLLOW: u32 = if cfg!(target_arch = "x86_64") { 0o400000 } else { 0o100000 };
+#[allow(missing_docs)]
+pub const O_TMPFILE: u32 = 0o20000000 | O_DIRECTORY;

@@ -132,7 +132,9 @@ fn make<K: Kernel, L>(
         return Ok(());
     }
     let (uid, gid) = (uid.unwrap_or(u32::MAX), gid.unwrap_or(u32::MAX));
-    let given = linux::name::lchownat(kernel, at.directory(), at.path(), uid, gid).to_bsd();
+    let given =
+        linux::name::fchownat(kernel, at.directory(), at.path(), uid, gid, flags::AT_SYMLINK_NOFOLLOW)
+            .to_bsd();
     if given.is_err() {
         // Nobody was told of it yet: what cannot be removed either is left.
         let _ = linux::name::unlinkat(kernel, at.directory(), at.path(), 0);

@@ -8,6 +8,7 @@
 #![allow(unsafe_code)]
 
 pub mod descriptor;
+pub mod directory;
 pub mod memory;
 pub mod metadata;
 pub mod name;

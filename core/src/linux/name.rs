@@ -118,15 +118,25 @@ pub fn fchdir<K: Kernel>(kernel: &K, directory: LinuxFd) -> LinuxResult<()> {
     unit(call!(kernel, Fchdir, directory.arg()))
 }
 
-/// `man 2 fchownat`, a link at the end not followed. `path` ends with a NUL.
-pub fn lchownat<K: Kernel>(
+/// `man 2 fchownat`. `path` ends with a NUL.
+pub fn fchownat<K: Kernel>(
     kernel: &K,
     directory: LinuxFd,
     path: &[u8],
     uid: u32,
     gid: u32,
+    flags: u32,
 ) -> LinuxResult<()> {
     let (uid, gid) = (value(uid as i32), value(gid as i32));
-    let flags = Arg::Val(xnu_abi::linux::flags::AT_SYMLINK_NOFOLLOW as usize);
-    unit(call!(kernel, Fchownat, directory.arg(), Arg::In(path), uid, gid, flags))
+    unit(call!(kernel, Fchownat, directory.arg(), Arg::In(path), uid, gid, Arg::Val(flags as usize)))
+}
+
+/// `man 2 symlinkat`, with a target of our own. Both strings end with a NUL.
+pub fn symlinkat_own<K: Kernel>(
+    kernel: &K,
+    target: &[u8],
+    directory: LinuxFd,
+    path: &[u8],
+) -> LinuxResult<()> {
+    unit(call!(kernel, Symlinkat, Arg::In(target), directory.arg(), Arg::In(path)))
 }

@@ -1,5 +1,6 @@
 //! Every served handler against the mock, as transcripts through the table: a call, an arrow, what the guest gets.
 
+mod clone;
 mod descriptor;
 mod device;
 mod directory;
@@ -12,10 +13,12 @@ mod fcntl_space;
 mod frames;
 mod identity;
 mod link;
+mod listing;
 mod mach;
 mod machdep;
 mod memory;
 mod metadata;
+mod mount;
 mod name;
 mod native;
 mod open;
