@@ -57,37 +57,50 @@ pub fn fclonefileat<K: Kernel, L>(
         return Err(Errno::EINVAL);
     }
     let (kernel, source) = (cx.kernel(), fd.to_linux()?);
-    let stat = match file::kind(kernel, source)? {
-        (Kind::Vnode(_), stat) => stat,
-        _ => return Err(Errno::ENOTSUP),
-    };
-    if !file::access(kernel, source)?.reads {
-        return Err(Errno::EBADF);
-    }
-    let entry = place(cx, &stat, to_directory, to, how)?;
-    match u32::from(stat.stx_mode) & flags::S_IFMT {
-        flags::S_IFREG => clone_file(kernel, source, &stat, &entry, how),
+    let kind = kind_to_read(kernel, source)?;
+    let mut entry = Entry::new(cx.process);
+    place(cx, kind, to_directory, to, how, &mut entry)?;
+    match kind {
+        flags::S_IFREG => clone_file(kernel, source, &entry, how),
         _ => Err(Errno::ENOTSUP),
     }
 }
 
+/// The type of a file that is open for reading.
+#[inline(never)]
+fn kind_to_read<K: Kernel>(kernel: &K, file: LinuxFd) -> SysResult<u32> {
+    let (Kind::Vnode(_), stat) = file::kind(kernel, file)? else { return Err(Errno::ENOTSUP) };
+    match file::access(kernel, file)?.reads {
+        true => Ok(u32::from(stat.stx_mode) & flags::S_IFMT),
+        false => Err(Errno::EBADF),
+    }
+}
+
+/// The type of an open file.
+#[inline(never)]
+fn kind<K: Kernel>(kernel: &K, file: LinuxFd) -> SysResult<u32> {
+    let stat = linux::metadata::fstatx(kernel, file).to_bsd()?;
+    Ok(u32::from(stat.stx_mode) & flags::S_IFMT)
+}
+
 /// The place for a clone: of a file, a link or a directory, and not taken.
-fn place<'a, K: Kernel, L>(
-    cx: &Context<'a, K, L>,
-    source: &Statx,
+fn place<K: Kernel, L>(
+    cx: &Context<'_, K, L>,
+    kind: u32,
     directory: DirFd,
     path: UserPath,
     how: u32,
-) -> SysResult<Entry<'a, K>> {
-    match u32::from(source.stx_mode) & flags::S_IFMT {
+    entry: &mut Entry<'_, K>,
+) -> SysResult<()> {
+    match kind {
         flags::S_IFREG | flags::S_IFLNK | flags::S_IFDIR => {}
         _ => return Err(Errno::EINVAL),
     }
-    let entry = Entry::read(cx.process, directory, path, how & CLONE_NOFOLLOW_ANY != 0)?;
-    match entry.statx().to_bsd() {
+    entry.read(cx.process, directory, path, how & CLONE_NOFOLLOW_ANY != 0)?;
+    match entry.mode().to_bsd() {
         Ok(_) => Err(Errno::EEXIST),
         Err(Errno::ENOENT) if entry.has_slash() || entry.name().is_empty() => Err(Errno::ENOENT),
-        Err(Errno::ENOENT) => Ok(entry),
+        Err(Errno::ENOENT) => Ok(()),
         Err(error) => Err(error),
     }
 }
@@ -100,15 +113,16 @@ fn clone_named<K: Kernel, L>(
     how: u32,
 ) -> SysResult<()> {
     let kernel = cx.kernel();
-    let stat = linux::metadata::fstatx(kernel, source).to_bsd()?;
-    let entry = place(cx, &stat, directory, path, how)?;
-    match u32::from(stat.stx_mode) & flags::S_IFMT {
+    let kind = kind(kernel, source)?;
+    let mut entry = Entry::new(cx.process);
+    place(cx, kind, directory, path, how, &mut entry)?;
+    match kind {
         flags::S_IFLNK => clone_link(kernel, source, &entry),
         flags::S_IFREG => {
             let link = linux::name::proc_path(source);
             let wanted = flags::O_CLOEXEC | flags::O_NONBLOCK;
             let file = linux::descriptor::openat(kernel, LinuxFd::CWD, &link, wanted, 0).to_bsd()?;
-            let answer = clone_file(kernel, file, &stat, &entry, how);
+            let answer = clone_file(kernel, file, &entry, how);
             // Only read from.
             let _ = linux::descriptor::close(kernel, file);
             answer
@@ -129,21 +143,16 @@ fn clone_link<K: Kernel>(kernel: &K, source: LinuxFd, entry: &Entry<'_, K>) -> S
 
 /// Makes a file without a name that shares the blocks, and names it when it is done: nobody sees it before.
 #[inline(never)]
-fn clone_file<K: Kernel>(
-    kernel: &K,
-    source: LinuxFd,
-    stat: &Statx,
-    entry: &Entry<'_, K>,
-    how: u32,
-) -> SysResult<()> {
+fn clone_file<K: Kernel>(kernel: &K, source: LinuxFd, entry: &Entry<'_, K>, how: u32) -> SysResult<()> {
     use xnu_abi::linux::Errno as Linux;
+    let stat = linux::metadata::fstatx(kernel, source).to_bsd()?;
     let wanted = flags::O_TMPFILE | flags::O_WRONLY | flags::O_CLOEXEC;
     let made = match linux::descriptor::openat(kernel, entry.directory(), b".\0", wanted, 0o600) {
         // What kernels and file systems without such files say.
         Err(Linux::EOPNOTSUPP | Linux::EISDIR | Linux::EINVAL) => return Err(Errno::ENOTSUP),
         other => other.to_bsd()?,
     };
-    let answer = fill_and_name(kernel, source, stat, made, entry, how);
+    let answer = fill_and_name(kernel, source, &stat, made, entry, how);
     // Without a name it is gone; with one, nothing is left to be written.
     let _ = linux::descriptor::close(kernel, made);
     answer
@@ -209,11 +218,21 @@ fn refuse_copy<K: Kernel, L>(
     how: u32,
 ) -> SysResult<()> {
     const CPF_OVERWRITE: u32 = 1;
-    let kernel = cx.kernel();
+    let mut entry = Entry::new(cx.process);
+    entry.read(cx.process, DirFd::CWD, to, false)?;
+    refuse_copy_to(cx.kernel(), source, &entry, how & CPF_OVERWRITE != 0)
+}
+
+#[inline(never)]
+fn refuse_copy_to<K: Kernel>(
+    kernel: &K,
+    source: LinuxFd,
+    entry: &Entry<'_, K>,
+    overwrites: bool,
+) -> SysResult<()> {
     let from = linux::metadata::fstatx(kernel, source).to_bsd()?;
-    let entry = Entry::read(cx.process, DirFd::CWD, to, false)?;
     let there = match entry.statx().to_bsd() {
-        Ok(_) if how & CPF_OVERWRITE == 0 => return Err(Errno::EEXIST),
+        Ok(_) if !overwrites => return Err(Errno::EEXIST),
         Ok(there) => Some(there),
         Err(Errno::ENOENT) if !entry.has_slash() && !entry.name().is_empty() => None,
         Err(error) => return Err(error),

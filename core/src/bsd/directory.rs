@@ -53,8 +53,17 @@ fn make<K: Kernel, L>(
     if list == Wanted::Change {
         return Err(refusal(cx, directory, path, true, Errno::ENOTSUP));
     }
+    make_plain(cx, directory, path, u32::from(mode.bits() & 0o777))
+}
+
+#[inline(never)]
+fn make_plain<K: Kernel, L>(
+    cx: &Context<'_, K, L>,
+    directory: DirFd,
+    path: UserPath,
+    mode: u32,
+) -> SysResult<()> {
     let kernel = cx.kernel();
-    let mode = u32::from(mode.bits() & 0o777);
     let mut room = GuestPath::new();
     let mut target = Target::read(cx.process, directory, path, &mut room)?;
     let mut at = target.name(Use::New, false).to_bsd()?;

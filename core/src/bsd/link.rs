@@ -35,17 +35,18 @@ pub fn linkat<K: Kernel, L>(
     let kernel = cx.kernel();
     let file = open_named(cx, directory, path, links)?;
     let answer = match link_to(cx, file, link_directory, link) {
-        Err(error) => match linux::metadata::fstatx(kernel, file).to_bsd() {
-            Ok(stat) if Mode::from_bits_retain(stat.stx_mode).file_type() == FileType::S_IFDIR => {
-                Err(Errno::EPERM)
-            }
-            _ => Err(error),
-        },
-        made => made,
+        Err(_) if is_directory(kernel, file) => Err(Errno::EPERM),
+        other => other,
     };
     // Ours alone, and only a name: closing it cannot fail in a way that matters.
     let _ = linux::descriptor::close(kernel, file);
     answer
+}
+
+#[inline(never)]
+fn is_directory<K: Kernel>(kernel: &K, file: LinuxFd) -> bool {
+    let stat = linux::metadata::fstatx(kernel, file);
+    stat.is_ok_and(|stat| Mode::from_bits_retain(stat.stx_mode).file_type() == FileType::S_IFDIR)
 }
 
 /// Opens what a path leads to, for its name alone. A function of its own, so that a second path finds room.
@@ -61,6 +62,7 @@ pub(super) fn open_named<K: Kernel, L>(
 }
 
 /// Gives an open file another name. Its link in `/proc` leads to it without the privilege that `AT_EMPTY_PATH` needs.
+#[inline(never)]
 fn link_to<K: Kernel, L>(
     cx: &Context<'_, K, L>,
     file: LinuxFd,
@@ -112,6 +114,17 @@ pub fn symlinkat<K: Kernel, L>(
     if check_contents(kernel, contents)? {
         return Err(refusal(cx, directory, path, false, Errno::EINVAL));
     }
+    make_symlink(cx, contents, directory, path)
+}
+
+#[inline(never)]
+fn make_symlink<K: Kernel, L>(
+    cx: &Context<'_, K, L>,
+    contents: UserPath,
+    directory: DirFd,
+    path: UserPath,
+) -> SysResult<()> {
+    let kernel = cx.kernel();
     let mut room = GuestPath::new();
     let mut target = Target::read(cx.process, directory, path, &mut room)?;
     let mut at = target.name(Use::New, false).to_bsd()?;
@@ -136,11 +149,11 @@ pub(super) fn refusal<K: Kernel, L>(
     makes_directory: bool,
     why: Errno,
 ) -> Errno {
-    let entry = match Entry::read(cx.process, directory, path, false) {
-        Ok(entry) => entry,
-        Err(error) => return error,
-    };
-    match entry.statx().to_bsd() {
+    let mut entry = Entry::new(cx.process);
+    if let Err(error) = entry.read(cx.process, directory, path, false) {
+        return error;
+    }
+    match entry.mode().to_bsd() {
         Ok(_) => Errno::EEXIST,
         // An empty path, or one for a directory.
         Err(Errno::ENOENT) if entry.name().is_empty() || entry.has_slash() && !makes_directory => {

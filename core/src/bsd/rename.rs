@@ -7,9 +7,8 @@ use crate::process::Context;
 use crate::table::{DirFd, SysResult, UserPath};
 use crate::vchroot::{Entry, GuestPath, Resolved, Special, Target, Use};
 use xnu_abi::darwin::Errno;
-use xnu_abi::darwin::stat::{FileType, Mode};
 use xnu_abi::darwin::unistd::RenameFlags;
-use xnu_abi::linux::{Statx, flags as linux_flags};
+use xnu_abi::linux::flags as linux_flags;
 
 /// `man 2 rename`.
 pub fn rename<K: Kernel, L>(cx: &mut Context<'_, K, L>, from: UserPath, to: UserPath) -> SysResult<()> {
@@ -45,17 +44,20 @@ pub fn renameatx_np<K: Kernel, L>(
         return Err(Errno::EINVAL);
     }
     let refuses_links = flags.contains(RenameFlags::RENAME_NOFOLLOW_ANY);
-    let from = Entry::read(cx.process, from_directory, from, refuses_links)?;
+    let path = from;
+    let mut from = Entry::new(cx.process);
+    from.read(cx.process, from_directory, path, refuses_links)?;
     if from.name() == b"/" {
         return Err(Errno::EISDIR);
     }
-    if from.has_slash() && !is_directory(&from.statx().to_bsd()?) {
+    if from.has_slash() && !is_directory(from.mode().to_bsd()?) {
         return Err(Errno::ENOTDIR);
     }
     rename_entry(cx, &from, to_directory, to, flags)
 }
 
 /// Renames what was found. What is missing is so before the other path is looked at.
+#[inline(never)]
 fn rename_entry<K: Kernel, L>(
     cx: &Context<'_, K, L>,
     from: &Entry<'_, K>,
@@ -102,11 +104,11 @@ fn make<K: Kernel>(
 
 /// The error of looking a name up, if there is one.
 fn missing<K: Kernel>(from: &Entry<'_, K>) -> Option<Errno> {
-    from.statx().err().map(errno::errno)
+    from.mode().err().map(errno::errno)
 }
 
-fn is_directory(stat: &Statx) -> bool {
-    Mode::from_bits_retain(stat.stx_mode).file_type() == FileType::S_IFDIR
+fn is_directory(mode: u32) -> bool {
+    mode & linux_flags::S_IFMT == linux_flags::S_IFDIR
 }
 
 /// XNU's error where Linux says another, or says it earlier.
@@ -121,8 +123,8 @@ fn explain<K: Kernel>(
     let error = errno::errno(error);
     let exclusive = flags.contains(RenameFlags::RENAME_EXCL);
     let swaps = flags.contains(RenameFlags::RENAME_SWAP);
-    let moves_directory = match from.statx() {
-        Ok(stat) => is_directory(&stat),
+    let moves_directory = match from.mode() {
+        Ok(mode) => is_directory(mode),
         Err(error) => return errno::errno(error),
     };
     let there = || {
@@ -146,7 +148,9 @@ fn explain<K: Kernel>(
         },
         // Between files there is no loop that could be the reason: the file system cannot.
         (Errno::EINVAL, None)
-            if (swaps || exclusive) && !moves_directory && !there().is_ok_and(|stat| is_directory(&stat)) =>
+            if (swaps || exclusive)
+                && !moves_directory
+                && !there().is_ok_and(|stat| is_directory(stat.stx_mode.into())) =>
         {
             Errno::ENOTSUP
         }

@@ -119,6 +119,17 @@ fn make<K: Kernel, L>(
     if node.list == Wanted::Change {
         return Err(refusal(cx, directory, path, false, Errno::ENOTSUP));
     }
+    make_node(cx, directory, path, kind, node)
+}
+
+#[inline(never)]
+fn make_node<K: Kernel, L>(
+    cx: &Context<'_, K, L>,
+    directory: DirFd,
+    path: UserPath,
+    kind: u32,
+    node: &Node,
+) -> SysResult<()> {
     let kernel = cx.kernel();
     let mut room = GuestPath::new();
     let mut target = Target::read(cx.process, directory, path, &mut room)?;

@@ -94,56 +94,61 @@ impl Form {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
 mod tests {
     use super::*;
 
-    /// Linux's layout of an entry.
-    fn linux(inode: u64, next: i64, kind: u8, name: &[u8]) -> Vec<u8> {
+    /// Linux's layout of an entry: its bytes and how many there are.
+    fn linux(inode: u64, next: i64, kind: u8, name: &[u8]) -> ([u8; ENTRY_MAX], usize) {
         let length = (19 + name.len() + 1).next_multiple_of(8);
-        let mut bytes = inode.to_ne_bytes().to_vec();
-        bytes.extend(next.to_ne_bytes());
-        bytes.extend((length as u16).to_ne_bytes());
-        bytes.push(kind);
-        bytes.extend(name);
-        bytes.resize(length, 0);
-        bytes
+        let mut bytes = [0; ENTRY_MAX];
+        bytes[..8].copy_from_slice(&inode.to_ne_bytes());
+        bytes[8..16].copy_from_slice(&next.to_ne_bytes());
+        bytes[16..18].copy_from_slice(&(length as u16).to_ne_bytes());
+        bytes[18] = kind;
+        bytes[19..19 + name.len()].copy_from_slice(name);
+        (bytes, length)
     }
 
     #[test]
     fn entries_of_every_length_have_their_layout() {
-        for length in 1..=255 {
-            let name = vec![b'n'; length];
-            let bytes = linux(0x1_0000_0007, 99, 8, &name);
-            let entry = Entry::first(&bytes).unwrap();
-            assert_eq!((entry.length, entry.name), (bytes.len(), &name[..]));
+        let letters = [b'n'; 255];
+        for length in 1..=letters.len() {
+            let name = &letters[..length];
+            let (bytes, used) = linux(0x1_0000_0007, 99, 8, name);
+            let entry = Entry::first(&bytes[..used]).unwrap();
+            assert_eq!((entry.length, entry.name), (used, name));
             let mut out = [0xff; ENTRY_MAX];
             let long = Form::Long.put(&entry, &mut out).unwrap();
             assert_eq!((long, long % 8), ((21 + length + 1).next_multiple_of(8), 0));
             assert_eq!(out[..8], 0x1_0000_0007u64.to_ne_bytes());
-            assert_eq!((out[8], out[16..18].to_vec()), (99, (long as u16).to_ne_bytes().to_vec()));
-            assert_eq!((out[18], out[20], &out[21..21 + length]), (length as u8, 8, &name[..]));
+            assert_eq!((out[8], &out[16..18]), (99, &(long as u16).to_ne_bytes()[..]));
+            assert_eq!((out[18], out[20], &out[21..21 + length]), (length as u8, 8, name));
             assert!(out[21 + length..long].iter().all(|byte| *byte == 0));
             assert_eq!(Form::Long.put(&entry, &mut out[..long - 1]), None);
             let short = Form::Short.put(&entry, &mut out).unwrap();
             assert_eq!(short, (8 + length + 1).next_multiple_of(4));
-            assert_eq!((out[..4].to_vec(), out[6], out[7]), (7u32.to_ne_bytes().to_vec(), 8, length as u8));
-            assert_eq!(&out[8..8 + length], &name[..]);
+            assert_eq!((&out[..4], out[6], out[7]), (&7u32.to_ne_bytes()[..], 8, length as u8));
+            assert_eq!(&out[8..8 + length], name);
             // What the in-place conversion counts on.
-            assert!(short <= bytes.len() && long * 3 <= bytes.len() * 4);
+            assert!(short <= used && long * 3 <= used * 4);
         }
     }
 
     #[test]
     fn what_is_no_whole_entry_is_none() {
-        let bytes = linux(7, 1, 4, b"name");
-        for length in 0..bytes.len() {
+        let (mut bytes, used) = linux(7, 1, 4, b"name");
+        for length in 0..used {
             assert_eq!(Entry::first(&bytes[..length]), None);
         }
-        let mut endless = bytes.clone();
-        endless[19..].fill(b'x');
-        assert_eq!(Entry::first(&endless), None);
-        let mut empty = bytes;
-        empty[16..18].fill(0);
-        assert_eq!(Entry::first(&empty), None);
+        bytes[19..].fill(b'x');
+        assert_eq!(Entry::first(&bytes), None);
+        bytes[16..18].fill(0);
+        assert_eq!(Entry::first(&bytes), None);
     }
 }

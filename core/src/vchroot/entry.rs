@@ -24,6 +24,17 @@ pub struct Entry<'a, K: Kernel> {
 }
 
 impl<'a, K: Kernel> Entry<'a, K> {
+    /// Nothing yet. Filled where it stands: it is too large to be moved.
+    pub fn new<L>(process: &'a Process<K, L>) -> Entry<'a, K> {
+        let kernel = &process.kernel;
+        Entry {
+            kernel,
+            directory: Handle::borrowed(kernel, LinuxFd::CWD),
+            name: Name::new(),
+            has_slash: false,
+        }
+    }
+
     /// Copies a path in and resolves it. The name is spelled as the directory has it, where the prefix says that
     /// another spelling is the same.
     ///
@@ -31,21 +42,22 @@ impl<'a, K: Kernel> Entry<'a, K> {
     /// `EFAULT`, `ENAMETOOLONG`; those of the way to the directory, with `refuses_links` `ELOOP` for a link on it.
     #[inline(never)]
     pub fn read<L>(
-        process: &'a Process<K, L>,
+        &mut self,
+        process: &Process<K, L>,
         directory: DirFd,
         path: UserPath,
         refuses_links: bool,
-    ) -> SysResult<Entry<'a, K>> {
+    ) -> SysResult<()> {
         let mut room = GuestPath::new();
         let mut target = Target::read(process, directory, path, &mut room)?;
-        let mut name = Name::new();
-        let (file, is_owned, has_slash) = target.spelled_name(refuses_links).to_bsd()?.into_parts(&mut name);
-        let kernel = &process.kernel;
-        let directory = match is_owned {
-            true => Handle::owned(kernel, file),
-            false => Handle::borrowed(kernel, file),
+        let found = target.spelled_name(refuses_links).to_bsd()?;
+        let (file, is_owned, has_slash) = found.into_parts(&mut self.name);
+        self.directory = match is_owned {
+            true => Handle::owned(self.kernel, file),
+            false => Handle::borrowed(self.kernel, file),
         };
-        Ok(Entry { kernel, directory, name, has_slash })
+        self.has_slash = has_slash;
+        Ok(())
     }
 
     /// The directory.
@@ -68,15 +80,26 @@ impl<'a, K: Kernel> Entry<'a, K> {
         self.has_slash
     }
 
+    /// The type and the permissions (`stx_mode`) of what has the name; a link is not followed.
+    ///
+    /// # Errors
+    /// Linux's.
+    #[inline(never)]
+    pub fn mode(&self) -> LinuxResult<u32> {
+        self.statx().map(|stat| stat.stx_mode.into())
+    }
+
     /// What is known of what has the name; a link is not followed.
     ///
     /// # Errors
     /// Linux's.
+    #[inline(never)]
     pub fn statx(&self) -> LinuxResult<Statx> {
         linux::metadata::statx(self.kernel, self.directory(), self.path(), flags::AT_SYMLINK_NOFOLLOW)
     }
 
     /// Whether this is the name in a directory.
+    #[inline(never)]
     pub(super) fn is(&self, directory: LinuxFd, name: &[u8]) -> LinuxResult<bool> {
         if self.name() != name {
             return Ok(false);
