@@ -147,6 +147,14 @@ const FILES: &[&str] = &[
 
 const DEVIATIONS: &[Deviation] = &[
     Deviation {
+        calls: RENAMES,
+        from: FILES,
+        to: &["empty/"],
+        native: &["ENOTDIR"],
+        emulated: &["EISDIR"],
+        why: "bsd/vfs/vfs_subr.c, vn_authorize_renamex_with_paths: a directory may have a slash, so the types are told",
+    },
+    Deviation {
         calls: &["unlink", "delete"],
         from: &[],
         to: &[],

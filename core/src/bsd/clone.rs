@@ -7,7 +7,7 @@ use crate::kernel::Kernel;
 use crate::linux::{self, LinuxFd};
 use crate::process::Context;
 use crate::table::{DirFd, Fd, SysResult, UserPath};
-use crate::vchroot::{Entry, Links};
+use crate::vchroot::{Entry, Links, Parent};
 use xnu_abi::darwin::Errno;
 use xnu_abi::linux::{Statx, flags};
 
@@ -58,8 +58,9 @@ pub fn fclonefileat<K: Kernel, L>(
     }
     let (kernel, source) = (cx.kernel(), fd.to_linux()?);
     let kind = kind_to_read(kernel, source)?;
-    let mut entry = Entry::new(cx.process);
-    place(cx, kind, to_directory, to, how, &mut entry)?;
+    let parent = parent(cx, kind, to_directory, to, how)?;
+    let mut entry = Entry::new(&parent);
+    check_place(&mut entry)?;
     match kind {
         flags::S_IFREG => clone_file(kernel, source, &entry, how),
         _ => Err(Errno::ENOTSUP),
@@ -83,20 +84,25 @@ fn kind<K: Kernel>(kernel: &K, file: LinuxFd) -> SysResult<u32> {
     Ok(u32::from(stat.stx_mode) & flags::S_IFMT)
 }
 
-/// The place for a clone: of a file, a link or a directory, and not taken.
-fn place<K: Kernel, L>(
-    cx: &Context<'_, K, L>,
+/// The directory for a clone of a file, a link or a directory.
+fn parent<'a, K: Kernel, L>(
+    cx: &Context<'a, K, L>,
     kind: u32,
     directory: DirFd,
     path: UserPath,
     how: u32,
-    entry: &mut Entry<'_, K>,
-) -> SysResult<()> {
+) -> SysResult<Parent<'a, K>> {
     match kind {
         flags::S_IFREG | flags::S_IFLNK | flags::S_IFDIR => {}
         _ => return Err(Errno::EINVAL),
     }
-    entry.read(cx.process, directory, path, how & CLONE_NOFOLLOW_ANY != 0)?;
+    Parent::open(cx.process, directory, path, how & CLONE_NOFOLLOW_ANY != 0)
+}
+
+/// Whether the place for a clone is free.
+fn check_place<K: Kernel>(entry: &mut Entry<'_, '_, K>) -> SysResult<()> {
+    entry.read()?;
+    entry.respell().to_bsd()?;
     match entry.mode().to_bsd() {
         Ok(_) => Err(Errno::EEXIST),
         Err(Errno::ENOENT) if entry.has_slash() || entry.name().is_empty() => Err(Errno::ENOENT),
@@ -114,8 +120,9 @@ fn clone_named<K: Kernel, L>(
 ) -> SysResult<()> {
     let kernel = cx.kernel();
     let kind = kind(kernel, source)?;
-    let mut entry = Entry::new(cx.process);
-    place(cx, kind, directory, path, how, &mut entry)?;
+    let parent = parent(cx, kind, directory, path, how)?;
+    let mut entry = Entry::new(&parent);
+    check_place(&mut entry)?;
     match kind {
         flags::S_IFLNK => clone_link(kernel, source, &entry),
         flags::S_IFREG => {
@@ -134,7 +141,7 @@ fn clone_named<K: Kernel, L>(
 
 /// A link has nothing to share: another with the same target.
 #[inline(never)]
-fn clone_link<K: Kernel>(kernel: &K, source: LinuxFd, entry: &Entry<'_, K>) -> SysResult<()> {
+fn clone_link<K: Kernel>(kernel: &K, source: LinuxFd, entry: &Entry<'_, '_, K>) -> SysResult<()> {
     let mut target = [0; xnu_abi::darwin::exec::PATH_MAX];
     let room = target.get_mut(..xnu_abi::darwin::exec::PATH_MAX.saturating_sub(1)).unwrap_or_default();
     linux::name::readlinkat_own(kernel, source, b"\0", room).to_bsd()?;
@@ -143,7 +150,7 @@ fn clone_link<K: Kernel>(kernel: &K, source: LinuxFd, entry: &Entry<'_, K>) -> S
 
 /// Makes a file without a name that shares the blocks, and names it when it is done: nobody sees it before.
 #[inline(never)]
-fn clone_file<K: Kernel>(kernel: &K, source: LinuxFd, entry: &Entry<'_, K>, how: u32) -> SysResult<()> {
+fn clone_file<K: Kernel>(kernel: &K, source: LinuxFd, entry: &Entry<'_, '_, K>, how: u32) -> SysResult<()> {
     use xnu_abi::linux::Errno as Linux;
     let stat = linux::metadata::fstatx(kernel, source).to_bsd()?;
     let wanted = flags::O_TMPFILE | flags::O_WRONLY | flags::O_CLOEXEC;
@@ -163,7 +170,7 @@ fn fill_and_name<K: Kernel>(
     source: LinuxFd,
     stat: &Statx,
     made: LinuxFd,
-    entry: &Entry<'_, K>,
+    entry: &Entry<'_, '_, K>,
     how: u32,
 ) -> SysResult<()> {
     use xnu_abi::linux::Errno as Linux;
@@ -218,8 +225,10 @@ fn refuse_copy<K: Kernel, L>(
     how: u32,
 ) -> SysResult<()> {
     const CPF_OVERWRITE: u32 = 1;
-    let mut entry = Entry::new(cx.process);
-    entry.read(cx.process, DirFd::CWD, to, false)?;
+    let parent = Parent::open(cx.process, DirFd::CWD, to, false)?;
+    let mut entry = Entry::new(&parent);
+    entry.read()?;
+    entry.respell().to_bsd()?;
     refuse_copy_to(cx.kernel(), source, &entry, how & CPF_OVERWRITE != 0)
 }
 
@@ -227,7 +236,7 @@ fn refuse_copy<K: Kernel, L>(
 fn refuse_copy_to<K: Kernel>(
     kernel: &K,
     source: LinuxFd,
-    entry: &Entry<'_, K>,
+    entry: &Entry<'_, '_, K>,
     overwrites: bool,
 ) -> SysResult<()> {
     let from = linux::metadata::fstatx(kernel, source).to_bsd()?;

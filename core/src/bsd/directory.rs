@@ -1,7 +1,7 @@
 //! Making and removing directories (`bsd/vfs/vfs_syscalls.c`).
 
 use super::filesec::{self, Wanted};
-use super::link::{or_what_is_there, refusal};
+use super::link::{refusal, taken};
 use super::name::unlinkat;
 use crate::convert::errno::ToBsd;
 use crate::kernel::Kernel;
@@ -53,7 +53,10 @@ fn make<K: Kernel, L>(
     if list == Wanted::Change {
         return Err(refusal(cx, directory, path, true, Errno::ENOTSUP));
     }
-    make_plain(cx, directory, path, u32::from(mode.bits() & 0o777))
+    match make_plain(cx, directory, path, u32::from(mode.bits() & 0o777)) {
+        Err(Errno::EEXIST) => Err(taken(cx, directory, path)),
+        other => other,
+    }
 }
 
 #[inline(never)]
@@ -67,8 +70,7 @@ fn make_plain<K: Kernel, L>(
     let mut room = GuestPath::new();
     let mut target = Target::read(cx.process, directory, path, &mut room)?;
     let mut at = target.name(Use::New, false).to_bsd()?;
-    let made = at.act(|directory, name| linux::name::mkdirat(kernel, directory, name, mode));
-    or_what_is_there(&mut at, made)
+    at.act(|directory, name| linux::name::mkdirat(kernel, directory, name, mode)).to_bsd()
 }
 
 /// `man 2 rmdir`.

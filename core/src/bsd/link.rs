@@ -2,10 +2,10 @@
 
 use crate::convert::errno::ToBsd;
 use crate::kernel::Kernel;
-use crate::linux::{self, LinuxFd, LinuxResult};
+use crate::linux::{self, LinuxFd};
 use crate::process::Context;
 use crate::table::{DirFd, SysResult, UserPath};
-use crate::vchroot::{Entry, GuestPath, Links, Opening, Resolved, Target, Use};
+use crate::vchroot::{Entry, GuestPath, Links, Opening, Parent, Target, Use};
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::fcntl::AtFlags;
 use xnu_abi::darwin::stat::{FileType, Mode};
@@ -36,6 +36,7 @@ pub fn linkat<K: Kernel, L>(
     let file = open_named(cx, directory, path, links)?;
     let answer = match link_to(cx, file, link_directory, link) {
         Err(_) if is_directory(kernel, file) => Err(Errno::EPERM),
+        Err(Errno::EEXIST) => Err(taken(cx, link_directory, link)),
         other => other,
     };
     // Ours alone, and only a name: closing it cannot fail in a way that matters.
@@ -74,26 +75,31 @@ fn link_to<K: Kernel, L>(
     let mut target = Target::read(cx.process, directory, path, &mut room)?;
     let mut at = target.name(Use::New, false).to_bsd()?;
     let from = linux::name::proc_path(file);
-    let made = at.act(|directory, name| {
+    at.act(|directory, name| {
         linux::name::linkat(kernel, (LinuxFd::CWD, &from), (directory, name), flags::AT_SYMLINK_FOLLOW)
-    });
-    or_what_is_there(&mut at, made)
+    })
+    .to_bsd()
 }
 
-/// A place that is taken is `EEXIST`, but where slashes after its name ask for a directory, it is looked at what is
-/// there (`bsd/vfs/vfs_lookup.c`, `lookup_handle_found_vnode`).
+/// The error of a place that is taken: `EEXIST`, but where a slash after its name asks for a directory, it is looked at
+/// what is there (`bsd/vfs/vfs_lookup.c`, `lookup_handle_found_vnode`).
 ///
 /// Differs from XNU: a directory is not made where a link with a slash leads to nothing.
-pub(super) fn or_what_is_there<K: Kernel>(
-    at: &mut Resolved<'_, '_, K>,
-    made: LinuxResult<()>,
-) -> SysResult<()> {
-    match made.to_bsd() {
-        Err(Errno::EEXIST) if at.has_slash() && at.special().is_none() => {
-            at.statx_followed().to_bsd()?;
-            Err(Errno::EEXIST)
+#[inline(never)]
+pub(super) fn taken<K: Kernel, L>(cx: &Context<'_, K, L>, directory: DirFd, path: UserPath) -> Errno {
+    let mut room = GuestPath::new();
+    let mut target = match Target::read(cx.process, directory, path, &mut room) {
+        Ok(target) if target.has_slash() => target,
+        Ok(_) => return Errno::EEXIST,
+        Err(error) => return error,
+    };
+    match target.open(&Opening::path(Links::Follow)).to_bsd() {
+        Ok(found) => {
+            // Ours alone, and only a name: closing it cannot fail in a way that matters.
+            let _ = linux::descriptor::close(cx.kernel(), found);
+            Errno::EEXIST
         }
-        other => other,
+        Err(error) => error,
     }
 }
 
@@ -114,7 +120,10 @@ pub fn symlinkat<K: Kernel, L>(
     if check_contents(kernel, contents)? {
         return Err(refusal(cx, directory, path, false, Errno::EINVAL));
     }
-    make_symlink(cx, contents, directory, path)
+    match make_symlink(cx, contents, directory, path) {
+        Err(Errno::EEXIST) => Err(taken(cx, directory, path)),
+        other => other,
+    }
 }
 
 #[inline(never)]
@@ -128,8 +137,7 @@ fn make_symlink<K: Kernel, L>(
     let mut room = GuestPath::new();
     let mut target = Target::read(cx.process, directory, path, &mut room)?;
     let mut at = target.name(Use::New, false).to_bsd()?;
-    let made = at.act(|directory, name| linux::name::symlinkat(kernel, contents.0, directory, name));
-    or_what_is_there(&mut at, made)
+    at.act(|directory, name| linux::name::symlinkat(kernel, contents.0, directory, name)).to_bsd()
 }
 
 /// Whether a string is empty: `EFAULT`, `ENAMETOOLONG`. Linux then reads it from where it is.
@@ -149,8 +157,12 @@ pub(super) fn refusal<K: Kernel, L>(
     makes_directory: bool,
     why: Errno,
 ) -> Errno {
-    let mut entry = Entry::new(cx.process);
-    if let Err(error) = entry.read(cx.process, directory, path, false) {
+    let parent = match Parent::open(cx.process, directory, path, false) {
+        Ok(parent) => parent,
+        Err(error) => return error,
+    };
+    let mut entry = Entry::new(&parent);
+    if let Err(error) = entry.read().and_then(|()| entry.respell().to_bsd()) {
         return error;
     }
     match entry.mode().to_bsd() {

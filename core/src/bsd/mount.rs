@@ -50,7 +50,7 @@ pub fn mac_mount<K: Kernel, L>(
 ) -> SysResult<()> {
     let kernel = cx.kernel();
     let name = read_name(kernel, kind)?;
-    let stat = stat_path(cx, path, how)?;
+    let place = find(cx, path, how)?;
     if how == MNT_IMGSRC_BY_INDEX {
         // Not started from an image.
         return Err(Errno::EINVAL);
@@ -62,8 +62,7 @@ pub fn mac_mount<K: Kernel, L>(
         return Err(Errno::EPERM);
     }
     // The root is always there already.
-    let updates = how & MNT_UPDATE != 0 || is_guests_root(cx, &stat)?;
-    Err(refusal(kernel, &name, &stat, updates, is_volume(cx, &stat)?)?)
+    Err(refusal(kernel, &name, &place, how & MNT_UPDATE != 0 || place.is_root)?)
 }
 
 /// `mount` on an open directory (`fmount`).
@@ -82,44 +81,36 @@ pub fn fmount<K: Kernel, L>(
     }
     let kernel = cx.kernel();
     let name = read_name(kernel, name)?;
-    let stat = match kind(kernel, fd.to_linux()?)? {
-        (Kind::Vnode(_), stat) => stat,
-        _ => return Err(Errno::EINVAL),
-    };
-    let is_volume = is_volume(cx, &stat)?;
-    if is_guests_root(cx, &stat)? {
+    let file = fd.to_linux()?;
+    if !matches!(kind(kernel, file)?, (Kind::Vnode(_), _)) {
+        return Err(Errno::EINVAL);
+    }
+    let place = look(cx, file)?;
+    if place.is_root {
         return Err(Errno::EBUSY);
     }
-    Err(refusal(kernel, &name, &stat, how & MNT_UPDATE != 0, is_volume)?)
+    Err(refusal(kernel, &name, &place, how & MNT_UPDATE != 0)?)
 }
 
 /// What `mount_common` says.
-fn refusal<K: Kernel>(
-    kernel: &K,
-    name: &[u8; NAME],
-    stat: &Statx,
-    updates: bool,
-    is_volume: bool,
-) -> SysResult<Errno> {
+fn refusal<K: Kernel>(kernel: &K, name: &[u8; NAME], place: &Place, updates: bool) -> SysResult<Errno> {
     if updates {
-        return Ok(if is_volume { Errno::EPERM } else { Errno::EINVAL });
+        return Ok(if place.is_volume { Errno::EPERM } else { Errno::EINVAL });
     }
     let end = name.iter().position(|byte| *byte == 0).unwrap_or(NAME);
     if !KINDS.contains(&name.get(..end).unwrap_or_default()) {
         return Ok(Errno::ENODEV);
     }
     let user = linux::process::geteuid(kernel).to_bsd()? as u32;
-    let is_directory = u32::from(stat.stx_mode) & linux_flags::S_IFMT == linux_flags::S_IFDIR;
-    match user == stat.stx_uid || user == 0 {
-        true if !is_directory => Ok(Errno::ENOTDIR),
+    match user == place.owner || user == 0 {
+        true if !place.is_directory => Ok(Errno::ENOTDIR),
         _ => Ok(Errno::EPERM),
     }
 }
 
 /// `man 2 unmount`: of the root of a volume, that of the one who mounted it; and the first volume is always busy.
 pub fn unmount<K: Kernel, L>(cx: &mut Context<'_, K, L>, path: UserPath, how: u32) -> SysResult<()> {
-    let stat = stat_path(cx, path, how)?;
-    if !is_volume(cx, &stat)? {
+    if !find(cx, path, how)?.is_volume {
         return Err(Errno::EINVAL);
     }
     match linux::process::geteuid(cx.kernel()).to_bsd()? {
@@ -142,7 +133,7 @@ pub fn quotactl<K: Kernel, L>(
     const Q_SETUSE: i32 = 0x500;
     /// `sizeof(struct dqblk)`.
     const LIMITS: u64 = 64;
-    stat_path(cx, path, 0)?;
+    find(cx, path, 0)?;
     match cmd >> SUBCMDSHIFT {
         Q_QUOTAON => read_string(cx.kernel(), UserPath(arg))?,
         Q_SETQUOTA | Q_SETUSE => check_readable(cx.kernel(), arg, LIMITS)?,
@@ -221,7 +212,7 @@ pub fn mac_get_mount<K: Kernel, L>(
     path: UserPath,
     mac: UserPtr<[u64; 2]>,
 ) -> SysResult<()> {
-    stat_path(cx, path, 0)?;
+    find(cx, path, 0)?;
     read_label(cx.kernel(), mac)?;
     Err(Errno::ENOTSUP)
 }
@@ -284,28 +275,42 @@ fn read_string<K: Kernel>(kernel: &K, string: UserPath) -> SysResult<()> {
     crate::vchroot::GuestPath::new().read(kernel, string)
 }
 
-fn stat_path<K: Kernel, L>(cx: &Context<'_, K, L>, path: UserPath, how: u32) -> SysResult<Statx> {
-    let kernel = cx.kernel();
+/// What is known of where something is to be mounted.
+#[derive(Clone, Copy)]
+struct Place {
+    owner: u32,
+    is_directory: bool,
+    /// The guest's root.
+    is_root: bool,
+    /// The root of a volume, as the guest's root is.
+    is_volume: bool,
+}
+
+#[inline(never)]
+fn find<K: Kernel, L>(cx: &Context<'_, K, L>, path: UserPath, how: u32) -> SysResult<Place> {
     let links = if how & MNT_NOFOLLOW == 0 { Links::Follow } else { Links::Refuse };
     let found = open_named(cx, DirFd::CWD, path, links)?;
-    let stat = linux::metadata::fstatx(kernel, found).to_bsd();
+    let place = look(cx, found);
     // Ours alone, and only a name: closing it cannot fail in a way that matters.
-    let _ = linux::descriptor::close(kernel, found);
-    stat
+    let _ = linux::descriptor::close(cx.kernel(), found);
+    place
 }
 
-/// Whether this is the root of a volume, as the guest's own root is.
-fn is_volume<K: Kernel, L>(cx: &Context<'_, K, L>, stat: &Statx) -> SysResult<bool> {
+#[inline(never)]
+fn look<K: Kernel, L>(cx: &Context<'_, K, L>, file: LinuxFd) -> SysResult<Place> {
     const STATX_ATTR_MOUNT_ROOT: u64 = 0x2000;
-    Ok(stat.stx_attributes & STATX_ATTR_MOUNT_ROOT != 0 || is_guests_root(cx, stat)?)
-}
-
-fn is_guests_root<K: Kernel, L>(cx: &Context<'_, K, L>, stat: &Statx) -> SysResult<bool> {
     let kernel = cx.kernel();
+    let stat = linux::metadata::fstatx(kernel, file).to_bsd()?;
     let root = match cx.process.lookup() {
         Some(lookup) => linux::metadata::fstatx(kernel, lookup.root).to_bsd()?,
         None => linux::metadata::statx(kernel, LinuxFd::CWD, b"/\0", 0).to_bsd()?,
     };
     let identity = |stat: &Statx| (stat.stx_ino, stat.stx_dev_major, stat.stx_dev_minor);
-    Ok(identity(&root) == identity(stat))
+    let is_root = identity(&root) == identity(&stat);
+    Ok(Place {
+        owner: stat.stx_uid,
+        is_directory: u32::from(stat.stx_mode) & linux_flags::S_IFMT == linux_flags::S_IFDIR,
+        is_root,
+        is_volume: is_root || stat.stx_attributes & STATX_ATTR_MOUNT_ROOT != 0,
+    })
 }

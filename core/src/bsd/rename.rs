@@ -5,7 +5,7 @@ use crate::kernel::Kernel;
 use crate::linux::{self, LinuxResult};
 use crate::process::Context;
 use crate::table::{DirFd, SysResult, UserPath};
-use crate::vchroot::{Entry, GuestPath, Resolved, Special, Target, Use};
+use crate::vchroot::{Entry, Parent, Special};
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::unistd::RenameFlags;
 use xnu_abi::linux::flags as linux_flags;
@@ -44,52 +44,73 @@ pub fn renameatx_np<K: Kernel, L>(
         return Err(Errno::EINVAL);
     }
     let refuses_links = flags.contains(RenameFlags::RENAME_NOFOLLOW_ANY);
-    let path = from;
-    let mut from = Entry::new(cx.process);
-    from.read(cx.process, from_directory, path, refuses_links)?;
+    let from = Parent::open(cx.process, from_directory, from, refuses_links)?;
+    match Parent::open(cx.process, to_directory, to, refuses_links) {
+        Ok(to) => rename_entry(cx.kernel(), &from, &to, flags),
+        // What is missing is so before the other path is looked at.
+        Err(error) => Err(find(&from).err().unwrap_or(error)),
+    }
+}
+
+/// Whether a name is a directory's; its errors.
+#[inline(never)]
+fn find<K: Kernel>(parent: &Parent<'_, K>) -> SysResult<bool> {
+    let mut entry = Entry::new(parent);
+    entry.read()?;
+    entry.respell().to_bsd()?;
+    check(&entry)
+}
+
+/// Whether a name that is to be renamed is a directory's.
+fn check<K: Kernel>(from: &Entry<'_, '_, K>) -> SysResult<bool> {
+    // A path that names nothing (`bsd/vfs/vfs_lookup.c`, `lookup_handle_emptyname`).
     if from.name() == b"/" {
         return Err(Errno::EISDIR);
     }
-    if from.has_slash() && !is_directory(from.mode().to_bsd()?) {
-        return Err(Errno::ENOTDIR);
-    }
-    rename_entry(cx, &from, to_directory, to, flags)
+    let is_directory = is_directory(from.mode().to_bsd()?);
+    if from.has_slash() && !is_directory { Err(Errno::ENOTDIR) } else { Ok(is_directory) }
 }
 
-/// Renames what was found. What is missing is so before the other path is looked at.
+/// Renames what was found.
 #[inline(never)]
-fn rename_entry<K: Kernel, L>(
-    cx: &Context<'_, K, L>,
-    from: &Entry<'_, K>,
-    directory: DirFd,
-    path: UserPath,
+fn rename_entry<K: Kernel>(
+    kernel: &K,
+    from: &Parent<'_, K>,
+    to: &Parent<'_, K>,
     flags: RenameFlags,
 ) -> SysResult<()> {
-    let mut room = GuestPath::new();
-    let mut target = match Target::read(cx.process, directory, path, &mut room) {
-        Ok(target) => target,
-        Err(error) => return Err(missing(from).unwrap_or(error)),
-    };
-    let refuses_links = flags.contains(RenameFlags::RENAME_NOFOLLOW_ANY);
-    let mut to = match target.name(Use::Existing, refuses_links) {
-        Ok(to) => to,
-        Err(error) => return Err(missing(from).unwrap_or(errno::errno(error))),
-    };
-    let answer = match to.respell_unless(from) {
-        Ok(()) if flags.contains(RenameFlags::RENAME_SECLUDE) => Err(xnu_abi::linux::Errno::EOPNOTSUPP),
-        Ok(()) => make(cx.kernel(), from, &to, flags),
-        Err(error) => Err(error),
+    let (mut from, mut to) = (Entry::new(from), Entry::new(to));
+    from.read()?;
+    from.respell().to_bsd()?;
+    if from.has_slash() || from.name() == b"/" {
+        check(&from)?;
+    }
+    if let Err(error) = to.read() {
+        return Err(check(&from).err().unwrap_or(error));
+    }
+    to.respell_unless(&from).to_bsd()?;
+    if to.has_slash() {
+        let moves_directory = check(&from)?;
+        match to.mode() {
+            Ok(mode) if !is_directory(mode) => return Err(Errno::ENOTDIR),
+            Err(xnu_abi::linux::Errno::ENOENT) if !moves_directory => return Err(Errno::ENOENT),
+            _ => {}
+        }
+    }
+    let answer = match flags.contains(RenameFlags::RENAME_SECLUDE) {
+        true => Err(xnu_abi::linux::Errno::EOPNOTSUPP),
+        false => make(kernel, &from, &to, flags),
     };
     match answer {
         Ok(()) => Ok(()),
-        Err(error) => Err(explain(cx.kernel(), error, from, &to, flags)),
+        Err(error) => Err(explain(errno::errno(error), &from, &to, flags)),
     }
 }
 
 fn make<K: Kernel>(
     kernel: &K,
-    from: &Entry<'_, K>,
-    to: &Resolved<'_, '_, K>,
+    from: &Entry<'_, '_, K>,
+    to: &Entry<'_, '_, K>,
     flags: RenameFlags,
 ) -> LinuxResult<()> {
     let mut how = 0;
@@ -102,11 +123,6 @@ fn make<K: Kernel>(
     linux::name::renameat(kernel, (from.directory(), from.path()), (to.directory(), to.path()), how)
 }
 
-/// The error of looking a name up, if there is one.
-fn missing<K: Kernel>(from: &Entry<'_, K>) -> Option<Errno> {
-    from.mode().err().map(errno::errno)
-}
-
 fn is_directory(mode: u32) -> bool {
     mode & linux_flags::S_IFMT == linux_flags::S_IFDIR
 }
@@ -114,24 +130,18 @@ fn is_directory(mode: u32) -> bool {
 /// XNU's error where Linux says another, or says it earlier.
 #[inline(never)]
 fn explain<K: Kernel>(
-    kernel: &K,
-    error: xnu_abi::linux::Errno,
-    from: &Entry<'_, K>,
-    to: &Resolved<'_, '_, K>,
+    error: Errno,
+    from: &Entry<'_, '_, K>,
+    to: &Entry<'_, '_, K>,
     flags: RenameFlags,
 ) -> Errno {
-    let error = errno::errno(error);
     let exclusive = flags.contains(RenameFlags::RENAME_EXCL);
     let swaps = flags.contains(RenameFlags::RENAME_SWAP);
-    let moves_directory = match from.mode() {
-        Ok(mode) => is_directory(mode),
-        Err(error) => return errno::errno(error),
+    let moves_directory = match check(from) {
+        Ok(is_directory) => is_directory,
+        Err(error) => return error,
     };
-    let there = || {
-        let nofollow = linux_flags::AT_SYMLINK_NOFOLLOW;
-        linux::metadata::statx(kernel, to.directory(), to.path(), nofollow)
-    };
-    match (error, to.special()) {
+    match (error, Special::of(to.name())) {
         (Errno::EBUSY | Errno::EEXIST, Some(Special::Root | Special::Dot)) if !moves_directory => {
             Errno::EISDIR
         }
@@ -142,15 +152,9 @@ fn explain<K: Kernel>(
         // Before it is asked what is in the directory.
         (Errno::ENOTEMPTY | Errno::EEXIST, _) if !exclusive && !swaps && !moves_directory => Errno::EISDIR,
         (Errno::EEXIST, _) if !exclusive => Errno::ENOTEMPTY,
-        (Errno::ENOTDIR, None) if !moves_directory && to.has_slash() => match there() {
-            Err(xnu_abi::linux::Errno::ENOENT) => Errno::ENOENT,
-            _ => Errno::ENOTDIR,
-        },
         // Between files there is no loop that could be the reason: the file system cannot.
         (Errno::EINVAL, None)
-            if (swaps || exclusive)
-                && !moves_directory
-                && !there().is_ok_and(|stat| is_directory(stat.stx_mode.into())) =>
+            if (swaps || exclusive) && !moves_directory && !to.mode().is_ok_and(is_directory) =>
         {
             Errno::ENOTSUP
         }

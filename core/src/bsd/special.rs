@@ -1,7 +1,7 @@
 //! Making fifos and devices (`bsd/vfs/vfs_syscalls.c`).
 
 use super::filesec::{self, Wanted};
-use super::link::{or_what_is_there, refusal};
+use super::link::{refusal, taken};
 use crate::convert::errno::ToBsd;
 use crate::convert::stat::device_to_linux;
 use crate::kernel::Kernel;
@@ -119,7 +119,10 @@ fn make<K: Kernel, L>(
     if node.list == Wanted::Change {
         return Err(refusal(cx, directory, path, false, Errno::ENOTSUP));
     }
-    make_node(cx, directory, path, kind, node)
+    match make_node(cx, directory, path, kind, node) {
+        Err(Errno::EEXIST) => Err(taken(cx, directory, path)),
+        other => other,
+    }
 }
 
 #[inline(never)]
@@ -134,10 +137,10 @@ fn make_node<K: Kernel, L>(
     let mut room = GuestPath::new();
     let mut target = Target::read(cx.process, directory, path, &mut room)?;
     let mut at = target.name(Use::New, false).to_bsd()?;
-    let made = at.act(|directory, name| {
+    at.act(|directory, name| {
         linux::name::mknodat(kernel, directory, name, kind | node.permissions, node.device)
-    });
-    or_what_is_there(&mut at, made)?;
+    })
+    .to_bsd()?;
     let Owner { uid, gid } = node.owner;
     if uid.is_none() && gid.is_none() {
         return Ok(());

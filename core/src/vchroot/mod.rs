@@ -26,7 +26,7 @@ mod source;
 mod unicode;
 mod walk;
 
-pub use entry::Entry;
+pub use entry::{Entry, Parent};
 pub use expand::{expand, fdpath, unexpand};
 pub use guest_path::GuestPath;
 pub use prefix::{Lookup, Options, Vchroot};

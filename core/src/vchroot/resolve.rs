@@ -1,6 +1,5 @@
 //! What handlers work with: a path of the guest's, and what it leads to in Linux's terms.
 
-use super::entry::Entry;
 use super::guest_path::GuestPath;
 use super::handle::Handle;
 use super::prefix::Lookup;
@@ -11,7 +10,7 @@ use crate::kernel::Kernel;
 use crate::linux::{self, LinuxFd, LinuxResult};
 use crate::process::Process;
 use crate::table::{DirFd, SysResult, UserPath};
-use xnu_abi::linux::{Errno, Statx, flags};
+use xnu_abi::linux::{Errno, flags};
 
 /// A path of the guest's and where it starts from.
 ///
@@ -61,6 +60,11 @@ impl<'a, K: Kernel> Target<'a, K> {
         room.read(kernel, path)?;
         let lookup = Lookup::new(kernel, &process.vchroot);
         Ok(Target { kernel, lookup, directory: directory.to_linux(), path: room })
+    }
+
+    /// Whether the path ends with a slash, and so must be that of a directory.
+    pub fn has_slash(&self) -> bool {
+        self.path.bytes().ends_with(b"/")
     }
 
     /// Opens what the path leads to.
@@ -179,20 +183,25 @@ impl<'a, K: Kernel> Target<'a, K> {
         Ok(end.directory)
     }
 
-    /// Resolves the path to a directory and the one name in it, spelled as the directory has it where the prefix says
-    /// that another spelling is the same.
-    pub(super) fn spelled_name(&mut self, refuses_links: bool) -> LinuxResult<Resolved<'_, 'a, K>> {
-        if self.lookup.is_none()
-            && let Some(from) = self.path.last_component().filter(|from| *from > 0)
-        {
-            let directory = self.open_parent_unprefixed(from, refuses_links)?;
-            return Ok(self.resolved(directory, from, 0));
+    /// Opens the directory of the last component: it, whether it is the caller's to close, and where that component
+    /// begins; `None` where the path is that of a root.
+    #[inline(never)]
+    pub(super) fn parent(&mut self, refuses_links: bool) -> LinuxResult<((LinuxFd, bool), Option<usize>)> {
+        let here = (self.directory, false);
+        let Some(from) = self.path.last_component() else {
+            let is_root = !self.path.bytes().is_empty();
+            return Ok((here, (!is_root).then_some(0)));
+        };
+        if self.lookup.is_none() {
+            let directory = match from {
+                0 => here,
+                _ => self.open_parent_unprefixed(from, refuses_links)?.into_parts(),
+            };
+            return Ok((directory, Some(from)));
         }
-        let mut resolved = self.name(Use::Existing, refuses_links)?;
-        if resolved.respells {
-            resolved.respell()?;
-        }
-        Ok(resolved)
+        let found = self.name(Use::Existing, refuses_links)?;
+        let is_root = found.leaf() == b"/";
+        Ok((found.into_directory(), (!is_root).then_some(from)))
     }
 
     /// Opens the directory of the component that begins at `leaf`.
@@ -257,11 +266,6 @@ impl<K: Kernel> Resolved<'_, '_, K> {
         self.target.path.bytes().get(self.from.into()..).unwrap_or_default()
     }
 
-    /// Whether slashes come after the name.
-    pub fn has_slash(&self) -> bool {
-        self.leaf().ends_with(b"/")
-    }
-
     /// What the last component is, if it is no ordinary name.
     pub fn special(&self) -> Option<Special> {
         let path = self.target.path.bytes();
@@ -273,39 +277,6 @@ impl<K: Kernel> Resolved<'_, '_, K> {
         Special::of(leaf.split(|byte| *byte == b'/').next().unwrap_or_default())
     }
 
-    /// What is known of the object that the name leads to, links followed.
-    ///
-    /// # Errors
-    /// Linux's.
-    #[inline(never)]
-    pub fn statx_followed(&mut self) -> LinuxResult<Statx> {
-        let (kernel, directory) = (self.target.kernel, self.directory);
-        let Some(lookup) = self.target.lookup else {
-            return linux::metadata::statx(kernel, directory, self.path(), 0);
-        };
-        let path = self.target.path.with_nul_mut().get_mut(self.from.into()..).unwrap_or_default();
-        let found = lookup.open(directory, path, &Opening::path(Links::Follow))?;
-        let object = Handle::owned(kernel, found);
-        linux::metadata::fstatx(kernel, object.file())
-    }
-
-    /// Takes the spelling that the directory has, if it has the name in one and that is not `other`: a name that only
-    /// changes its spelling takes the new one.
-    ///
-    /// # Errors
-    /// Linux's.
-    #[inline(never)]
-    pub fn respell_unless(&mut self, other: &Entry<'_, K>) -> LinuxResult<()> {
-        if !self.respells {
-            return Ok(());
-        }
-        let mut name = Name::new();
-        if self.other_spelling(&mut name)? && !other.is(self.directory(), name.bytes())? {
-            self.take(&name);
-        }
-        Ok(())
-    }
-
     /// The directory, and whether it is now the caller's to close.
     pub(super) fn into_directory(mut self) -> (LinuxFd, bool) {
         let was_owned = core::mem::replace(&mut self.is_owned, false);
@@ -315,31 +286,22 @@ impl<K: Kernel> Resolved<'_, '_, K> {
     /// Takes the spelling that the directory has, if it has the name in one.
     #[inline(never)]
     fn respell(&mut self) -> LinuxResult<bool> {
-        let mut name = Name::new();
-        let is_there = self.other_spelling(&mut name)?;
-        if is_there {
-            self.take(&name);
-        }
-        Ok(is_there)
-    }
-
-    fn take(&mut self, name: &Name) {
-        let has_slash = self.has_slash();
-        self.target.path.replace(name.bytes(), has_slash);
-        self.from = 0;
-    }
-
-    /// The spelling that the directory has of the name, if it has it in one.
-    fn other_spelling(&self, name: &mut Name) -> LinuxResult<bool> {
         let Some(lookup) = self.target.lookup else { return Ok(false) };
-        let leaf = self.leaf();
+        let leaf = self.target.path.bytes().get(self.from.into()..).unwrap_or_default();
         let length = leaf.iter().position(|byte| *byte == b'/').unwrap_or(leaf.len());
         let bare = leaf.get(..length).unwrap_or_default();
         if matches!(bare, b"" | b"." | b"..") {
             return Ok(false);
         }
+        let mut name = Name::new();
         name.set(bare);
-        Ok(name.bytes().len() == length && lookup.respell(self.directory(), name)?)
+        if name.bytes().len() != length || !lookup.respell(self.directory(), &mut name)? {
+            return Ok(false);
+        }
+        let has_slash = length < leaf.len();
+        self.target.path.replace(name.bytes(), has_slash);
+        self.from = 0;
+        Ok(true)
     }
 }
 

@@ -158,3 +158,27 @@ fn bad_pointers_and_long_paths_of_renames() {
         }
     }
 }
+
+#[test]
+fn where_case_does_not_matter_a_name_takes_its_new_spelling() {
+    let k = furnished();
+    xnu!(k, open("/tmp", O_RDONLY) => 3);
+    let options = xnu_core::vchroot::Options { case_insensitive: true, root_exit: false };
+    k.process.set_prefix(xnu_core::linux::LinuxFd(3), options).expect("a directory");
+    let before = k.descriptors();
+    xnu!(k, rename("/own", "/OWN") => 0);
+    assert!(k.exists("/tmp/OWN") && !k.exists("/tmp/own"));
+    xnu!(k, renameatx_np(AT_FDCWD, "/own", AT_FDCWD, "/Own", EXCL) => 0);
+    assert!(k.exists("/tmp/Own") && !k.exists("/tmp/OWN"));
+    xnu!(k, renameatx_np(AT_FDCWD, "/OWN", AT_FDCWD, "/DIR/FILE", EXCL) => EEXIST);
+    xnu!(k, rename("/OWN", "/DIR/FILE") => 0);
+    assert!(k.exists("/tmp/dir/file") && !k.exists("/tmp/dir/FILE"));
+    xnu!(k, mkdir("/EMPTY", 0o755) => EEXIST);
+    xnu!(k, link("/DIR/FILE", "/Empty") => EEXIST);
+    xnu!(k, symlink("x", "/EMPTY") => EEXIST);
+    xnu!(k, rmdir("/EMPTY") => 0);
+    xnu!(k, chdir("/FULL") => 0);
+    xnu!(k, rename("X", "/../Y") => 0);
+    assert!(k.exists("/tmp/Y") && !k.exists("/tmp/full/x"));
+    assert_eq!(k.descriptors(), before);
+}
