@@ -59,12 +59,7 @@ pub fn fclonefileat<K: Kernel, L>(
     let (kernel, source) = (cx.kernel(), fd.to_linux()?);
     let kind = kind_to_read(kernel, source)?;
     let parent = parent(cx, kind, to_directory, to, how)?;
-    let mut entry = Entry::new(&parent);
-    check_place(&mut entry)?;
-    match kind {
-        flags::S_IFREG => clone_file(kernel, source, &entry, how),
-        _ => Err(Errno::ENOTSUP),
-    }
+    clone_to(kernel, source, kind, &parent, how)
 }
 
 /// The type of a file that is open for reading.
@@ -121,7 +116,19 @@ fn clone_named<K: Kernel, L>(
     let kernel = cx.kernel();
     let kind = kind(kernel, source)?;
     let parent = parent(cx, kind, directory, path, how)?;
-    let mut entry = Entry::new(&parent);
+    clone_in(kernel, source, kind, &parent, how)
+}
+
+/// Makes the clone of what is open for its name alone.
+#[inline(never)]
+fn clone_in<K: Kernel>(
+    kernel: &K,
+    source: LinuxFd,
+    kind: u32,
+    parent: &Parent<'_, K>,
+    how: u32,
+) -> SysResult<()> {
+    let mut entry = Entry::new(parent);
     check_place(&mut entry)?;
     match kind {
         flags::S_IFLNK => clone_link(kernel, source, &entry),
@@ -135,6 +142,23 @@ fn clone_named<K: Kernel, L>(
             answer
         }
         // Linux clones no hierarchies.
+        _ => Err(Errno::ENOTSUP),
+    }
+}
+
+/// Makes the clone of what is open for reading.
+#[inline(never)]
+fn clone_to<K: Kernel>(
+    kernel: &K,
+    source: LinuxFd,
+    kind: u32,
+    parent: &Parent<'_, K>,
+    how: u32,
+) -> SysResult<()> {
+    let mut entry = Entry::new(parent);
+    check_place(&mut entry)?;
+    match kind {
+        flags::S_IFREG => clone_file(kernel, source, &entry, how),
         _ => Err(Errno::ENOTSUP),
     }
 }
@@ -226,19 +250,19 @@ fn refuse_copy<K: Kernel, L>(
 ) -> SysResult<()> {
     const CPF_OVERWRITE: u32 = 1;
     let parent = Parent::open(cx.process, DirFd::CWD, to, false)?;
-    let mut entry = Entry::new(&parent);
-    entry.read()?;
-    entry.respell().to_bsd()?;
-    refuse_copy_to(cx.kernel(), source, &entry, how & CPF_OVERWRITE != 0)
+    refuse_copy_to(cx.kernel(), source, &parent, how & CPF_OVERWRITE != 0)
 }
 
 #[inline(never)]
 fn refuse_copy_to<K: Kernel>(
     kernel: &K,
     source: LinuxFd,
-    entry: &Entry<'_, '_, K>,
+    parent: &Parent<'_, K>,
     overwrites: bool,
 ) -> SysResult<()> {
+    let mut entry = Entry::new(parent);
+    entry.read()?;
+    entry.respell().to_bsd()?;
     let from = linux::metadata::fstatx(kernel, source).to_bsd()?;
     let there = match entry.statx().to_bsd() {
         Ok(_) if !overwrites => return Err(Errno::EEXIST),

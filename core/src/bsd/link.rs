@@ -161,7 +161,12 @@ pub(super) fn refusal<K: Kernel, L>(
         Ok(parent) => parent,
         Err(error) => return error,
     };
-    let mut entry = Entry::new(&parent);
+    refusal_in(&parent, makes_directory, why)
+}
+
+#[inline(never)]
+fn refusal_in<K: Kernel>(parent: &Parent<'_, K>, makes_directory: bool, why: Errno) -> Errno {
+    let mut entry = Entry::new(parent);
     if let Err(error) = entry.read().and_then(|()| entry.respell().to_bsd()) {
         return error;
     }
