@@ -210,7 +210,7 @@ fn fill_and_name<K: Kernel>(
         Err(error) => return Err(error).to_bsd(),
     }
     if how & CLONE_NOOWNERCOPY == 0 && linux::process::geteuid(kernel).to_bsd()? == 0 {
-        linux::name::fchownat(kernel, made, b"\0", stat.stx_uid, stat.stx_gid, flags::AT_EMPTY_PATH)
+        linux::metadata::fchownat(kernel, made, b"\0", stat.stx_uid, stat.stx_gid, flags::AT_EMPTY_PATH)
             .to_bsd()?;
     }
     linux::descriptor::fchmod(kernel, made, u32::from(stat.stx_mode) & 0o7777).to_bsd()?;

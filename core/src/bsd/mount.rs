@@ -13,6 +13,7 @@ use crate::table::{DirFd, Fd, SysResult, UserPath};
 use crate::user::{UserAddr, UserPtr};
 use crate::vchroot::Links;
 use xnu_abi::darwin::Errno;
+use xnu_abi::darwin::mount::Statfs;
 use xnu_abi::linux::{Statx, flags as linux_flags};
 
 const MNT_UNION: u32 = 0x20;
@@ -217,27 +218,26 @@ pub fn mac_get_mount<K: Kernel, L>(
     Err(Errno::ENOTSUP)
 }
 
-/// `__mac_getfsstat` (`bsd/vfs/vfs_syscalls.c`), up to the list.
+/// `getfsstat` with labels (`bsd/vfs/vfs_syscalls.c`, `__mac_getfsstat`), of which there are none.
 pub fn mac_getfsstat<K: Kernel, L>(
     cx: &mut Context<'_, K, L>,
-    _buf: UserAddr,
+    buf: UserPtr<Statfs>,
     bufsize: i32,
     mac: UserAddr,
     macsize: i32,
-    _flags: i32,
+    flags: i32,
 ) -> SysResult<i32> {
-    /// `sizeof(struct user64_statfs)` and of an address.
-    const ENTRY: usize = 2168;
-    const ADDRESS: usize = 8;
-    let (Ok(bufsize), Ok(macsize)) = (usize::try_from(bufsize), usize::try_from(macsize)) else {
+    const ADDRESS: usize = size_of::<u64>();
+    let (Ok(room), Ok(macsize)) = (usize::try_from(bufsize), usize::try_from(macsize)) else {
         return Err(Errno::EINVAL);
     };
-    if !mac.is_null() {
-        if macsize / ADDRESS != bufsize / ENTRY {
-            return Err(Errno::EINVAL);
-        }
-        check_readable(cx.kernel(), mac, macsize as u64)?;
+    if mac.is_null() {
+        return super::statfs::getfsstat(cx, buf, bufsize, flags);
     }
+    if macsize / ADDRESS != room / size_of::<Statfs>() {
+        return Err(Errno::EINVAL);
+    }
+    check_readable(cx.kernel(), mac, macsize as u64)?;
     Err(Errno::ENOTSUP)
 }
 

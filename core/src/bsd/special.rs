@@ -147,7 +147,7 @@ fn make_node<K: Kernel, L>(
     }
     let (uid, gid) = (uid.unwrap_or(u32::MAX), gid.unwrap_or(u32::MAX));
     let given =
-        linux::name::fchownat(kernel, at.directory(), at.path(), uid, gid, flags::AT_SYMLINK_NOFOLLOW)
+        linux::metadata::fchownat(kernel, at.directory(), at.path(), uid, gid, flags::AT_SYMLINK_NOFOLLOW)
             .to_bsd();
     if given.is_err() {
         // Nobody was told of it yet: what cannot be removed either is left.

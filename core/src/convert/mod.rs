@@ -7,3 +7,5 @@ pub mod memory;
 pub mod resource;
 pub mod signal;
 pub mod stat;
+pub mod statfs;
+pub mod time;

@@ -16,6 +16,7 @@ pub mod path;
 pub mod process;
 pub mod signal;
 pub mod time;
+pub mod xattr;
 
 use crate::kernel::Arg;
 use xnu_abi::linux::Errno;

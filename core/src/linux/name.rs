@@ -20,6 +20,12 @@ pub fn faccessat<K: Kernel>(
     unit(call!(kernel, Faccessat2, directory.arg(), Arg::In(path), value(mode), flags))
 }
 
+/// `man 2 faccessat2` of a path in mapped memory of our own.
+pub fn faccessat_mapped<K: Kernel>(kernel: &K, path: UserAddr, mode: i32, flags: u32) -> LinuxResult<()> {
+    let flags = Arg::Val(flags as usize);
+    unit(call!(kernel, Faccessat2, LinuxFd::CWD.arg(), Arg::User(path), value(mode), flags))
+}
+
 /// `man 2 readlinkat`, into guest memory. `path` ends with a NUL.
 pub fn readlinkat<K: Kernel>(
     kernel: &K,
@@ -116,19 +122,6 @@ pub fn mknodat<K: Kernel>(
 /// `man 2 fchdir`.
 pub fn fchdir<K: Kernel>(kernel: &K, directory: LinuxFd) -> LinuxResult<()> {
     unit(call!(kernel, Fchdir, directory.arg()))
-}
-
-/// `man 2 fchownat`. `path` ends with a NUL.
-pub fn fchownat<K: Kernel>(
-    kernel: &K,
-    directory: LinuxFd,
-    path: &[u8],
-    uid: u32,
-    gid: u32,
-    flags: u32,
-) -> LinuxResult<()> {
-    let (uid, gid) = (value(uid as i32), value(gid as i32));
-    unit(call!(kernel, Fchownat, directory.arg(), Arg::In(path), uid, gid, Arg::Val(flags as usize)))
 }
 
 /// `man 2 symlinkat`, with a target of our own. Both strings end with a NUL.

@@ -11,7 +11,8 @@ use xnu_core::{Reply, bsd, mach, machdep};
 type Failing = Machine<Fault<Mock>>;
 
 /// A call of each handler that works and comes by as many Linux calls as it can: name and arguments. Descriptor 3 is
-/// `/tmp/own`, 4 and 5 are a pipe with bytes in it, 6 is the link `/tmp/link`, 7 is `/tmp`.
+/// `/tmp/own`, 4 and 5 are a pipe with bytes in it, 6 is `/tmp/dir`, 7 is `/tmp`, 8 the link
+/// `/tmp/link`.
 fn good_calls(k: &Mock) -> Vec<(&'static str, Vec<u64>)> {
     let text = |text: &str| k.place_str(text).get();
     let room = |len: usize| k.alloc_guarded(len).get();
@@ -23,6 +24,12 @@ fn good_calls(k: &Mock) -> Vec<(&'static str, Vec<u64>)> {
     let open_flags = |flags: darwin::fcntl::OpenFlags| u64::from(flags.bits());
     let command = |command: darwin::fcntl::FcntlCommand| command.number() as u64;
     let dirlink = text("/tmp/link");
+    // All that a file has; all that a volume has; name, parent and Finder information; times, and Finder information.
+    let list = |common, volume, file, extended| place(&attribute_list(common, volume, 0, file, extended));
+    let everything = list(0xbfff_ffff & !0x1038_0000, 0, 0x362f, 0xf4);
+    let volume = list(0x8000_7fff, !0x0f00_0000, 0, 0);
+    let entries = list(0x8400_4001, 0, 0, 0);
+    let settable = list(0x7400, 0, 0, 0);
     vec![
         ("read", vec![3, buf, 5]),
         ("write", vec![3, buf, 5]),
@@ -56,7 +63,7 @@ fn good_calls(k: &Mock) -> Vec<(&'static str, Vec<u64>)> {
         ("unlinkat", vec![cwd, own, 0]),
         ("readlink", vec![dirlink, buf, 5]),
         ("readlinkat", vec![cwd, dirlink, buf, 0]),
-        ("freadlink", vec![6, buf, 5]),
+        ("freadlink", vec![8, buf, 5]),
         ("access_extended", {
             let mut table = bytes([16 | 4 << 32, 0]);
             table.extend(b"/tmp/own\0");
@@ -98,7 +105,7 @@ fn good_calls(k: &Mock) -> Vec<(&'static str, Vec<u64>)> {
         ("nfssvc", vec![4, 0]),
         ("swapon", vec![]),
         ("__mac_get_mount", vec![text("/tmp"), place(&bytes([9, own]))]),
-        ("__mac_getfsstat", vec![0, 2168, room(8), 8, 0]),
+        ("__mac_getfsstat", vec![0, 1 << 20, 0, 0, 0]),
         ("link", vec![own, text("/tmp/new")]),
         ("linkat", vec![cwd, own, 7, text("new"), 0]),
         ("symlink", vec![own, text("/tmp/new")]),
@@ -120,6 +127,64 @@ fn good_calls(k: &Mock) -> Vec<(&'static str, Vec<u64>)> {
         ("lstat64", vec![own, room(144)]),
         ("fstat64", vec![3, room(144)]),
         ("fstatat64", vec![cwd, own, room(144), 0x20]),
+        ("fstatat64", vec![cwd, own, room(144), 0x800]),
+        ("stat", vec![own, room(120)]),
+        ("lstat", vec![own, room(120)]),
+        ("fstat", vec![3, room(120)]),
+        ("fstatat", vec![cwd, own, room(120), 0x20]),
+        ("stat_extended", vec![own, room(120), room(8), room(8)]),
+        ("lstat_extended", vec![own, room(120), room(8), room(8)]),
+        ("fstat_extended", vec![3, room(120), room(8), room(8)]),
+        ("stat64_extended", vec![own, room(144), room(8), room(8)]),
+        ("lstat64_extended", vec![own, room(144), room(8), room(8)]),
+        ("fstat64_extended", vec![3, room(144), room(8), room(8)]),
+        ("chmod", vec![own, 0o2600]),
+        ("fchmod", vec![3, 0o600]),
+        ("fchmodat", vec![cwd, own, 0o600, 0x20]),
+        ("fchmodat", vec![cwd, own, 0o600, 0x800]),
+        ("chmod_extended", vec![own, 1000, 1000, 0o600, 0]),
+        ("chmod_extended", vec![own, 1000, 1000, 0o600, place(&filesec(0x012c_c16d, 2))]),
+        ("fchmod_extended", vec![3, 1000, 1000, 0o600, 0]),
+        ("umask", vec![0o22]),
+        ("umask_extended", vec![0o22, 0]),
+        ("chown", vec![own, 1000, 1000]),
+        ("lchown", vec![own, 1000, 1000]),
+        ("fchown", vec![3, 1000, 1000]),
+        ("fchownat", vec![cwd, own, 1000, 1000, 0]),
+        ("utimes", vec![own, place(&bytes([1, 2, 3, 4]))]),
+        ("utimes", vec![own, 0]),
+        ("futimes", vec![3, place(&bytes([1, 2, 3, 4]))]),
+        ("truncate", vec![own, 3]),
+        ("ftruncate", vec![3, 3]),
+        ("vfs_purge", vec![]),
+        ("chflags", vec![own, 0x8000]),
+        ("fchflags", vec![3, 0x8000]),
+        ("getattrlist", vec![own, everything, room(4096), 4096, 0x20]),
+        ("getattrlistat", vec![cwd, own, volume, room(4096), 4096, 0x800]),
+        ("fgetattrlist", vec![3, everything, room(4096), 4096, 0x20]),
+        ("getattrlistbulk", vec![6, entries, room(1000), 1000, 0]),
+        ("setattrlist", vec![own, settable, place(&[1; 120]), 120, 0]),
+        ("setattrlistat", vec![cwd, own, settable, place(&[1; 120]), 120, 0]),
+        ("fsetattrlist", vec![3, settable, place(&[1; 120]), 120, 0]),
+        ("statfs", vec![own, room(336)]),
+        ("fstatfs", vec![3, room(336)]),
+        ("getfsstat", vec![0, 0, 2]),
+        ("statfs64", vec![own, room(2168)]),
+        ("fstatfs64", vec![3, room(2168)]),
+        ("getfsstat64", vec![0, 0, 2]),
+        ("pathconf", vec![own, 4]),
+        ("fpathconf", vec![3, 4]),
+        ("setxattr", vec![own, text("name"), buf, 5, 0, 0]),
+        ("setxattr", vec![own, text("com.apple.FinderInfo"), place(&[1; 32]), 32, 0, 2]),
+        ("setxattr", vec![own, text("com.apple.ResourceFork"), buf, 5, 1, 0]),
+        ("fsetxattr", vec![3, text("name"), buf, 5, 0, 0]),
+        ("getxattr", vec![own, text("there"), buf, 5, 0, 0]),
+        ("getxattr", vec![own, text("com.apple.ResourceFork"), buf, 5, 1, 0x41]),
+        ("fgetxattr", vec![3, text("there"), buf, 5, 0, 0]),
+        ("removexattr", vec![own, text("there"), 0]),
+        ("fremovexattr", vec![3, text("there"), 0]),
+        ("listxattr", vec![own, room(400), 400, 0]),
+        ("flistxattr", vec![3, room(400), 400, 0]),
         ("mmap", vec![0, 4096, 3, 2, 3, 0]),
         ("munmap", vec![k.alloc(4096).get(), 4096]),
         ("mprotect", vec![k.alloc(4096).get(), 4096, 1]),
@@ -187,16 +252,23 @@ fn own_frame(k: &Mock) -> u64 {
     k.place(&bytes([0, 0, 0, 0, 0, 1032, registers])).get()
 }
 
-/// A machine with the descriptors that the good calls are about.
+/// The machine on which the good calls work.
 fn prepared() -> Machine<Mock> {
-    let k = machine();
-    xnu!(k, mkdir("/tmp/empty", 0o755) => 0);
-    xnu!(k, open("/tmp/own", O_RDWR) => 3);
-    xnu!(k, pipe() => (4, 5));
-    xnu!(k, write(5, b"bytes", 5) => 5);
-    xnu!(k, open("/tmp/link", O_SYMLINK) => 6);
-    xnu!(k, open("/tmp", O_RDONLY) => 7);
-    k
+    let prepared = machine();
+    xnu!(prepared, open("/tmp/own", O_RDWR) => 3);
+    xnu!(prepared, pipe() => (4, 5));
+    xnu!(prepared, write(5, b"bytes", 5) => 5);
+    xnu!(prepared, open("/tmp/dir", O_RDONLY) => 6);
+    xnu!(prepared, open("/tmp", O_RDONLY) => 7);
+    xnu!(prepared, open("/tmp/link", O_SYMLINK) => 8);
+    xnu!(prepared, mkdir("/tmp/empty", 0o755) => 0);
+    for name in
+        ["there", "com.apple.ResourceFork", &"long".repeat(31), &"name".repeat(31), &"lung".repeat(31)]
+    {
+        prepared.set_xattr("/tmp/own", &format!("user.{name}"), b"value");
+    }
+    prepared.add_file("/proc/self/mountinfo", b"2049 0 8:1 / / rw - ext4 /dev/root rw\n");
+    prepared
 }
 
 /// Runs a call on a machine that fails as planned; the machine is set up before the plan starts to count.
@@ -205,6 +277,7 @@ fn run(index: usize, plan: Plan) -> (Failing, &'static str, BTreeSet<i32>, Reply
     let (name, words) = good_calls(&prepared).swap_remove(index);
     let k = Machine::new(Fault::new(prepared.process.kernel, plan), prepared.process.lkm);
     let before = k.descriptors().into_iter().collect();
+    k.clear_calls();
     let reply = k.by_name(name, &words);
     (k, name, before, reply)
 }
@@ -221,6 +294,15 @@ fn check(name: &str, reply: Reply, expected: darwin::Errno) {
         "getdirentries64" if matches!(reply, Reply::Value(1.., 0)) => {}
         // What cannot be zeroed is what may not be written.
         "madvise" if expected == EFAULT => assert_eq!(reply, Reply::Error(EPERM)),
+        // A kernel without the call has an older way to the same end.
+        "fchmod" | "fchmodat" | "fchmod_extended" if reply == Reply::Value(0, 0) => {
+            assert_eq!(expected, ENOSYS, "{name}");
+        }
+        // What the superuser alone may do, and the list that nobody can have.
+        "vfs_purge" if reply == Reply::Error(EPERM) => {}
+        // The entry tells the error.
+        "getattrlistbulk" if reply == Reply::Value(1, 0) => {}
+        "chmod_extended" if reply == Reply::Error(ENOTSUP) => {}
         _ => assert_eq!(reply, Reply::Error(expected), "{name}"),
     }
 }
@@ -246,8 +328,13 @@ fn a_call_that_fails_leaks_nothing_and_its_error_is_darwins() {
         [(Errno::EDEADLK, darwin::Errno::EDEADLK), (Errno::EAGAIN, EAGAIN), (Errno::ENOSYS, ENOSYS)]
     {
         for index in 0..count {
+            let closes = own_closes(index);
             let mut n = 1;
             loop {
+                if closes.contains(&n) {
+                    n += 1;
+                    continue;
+                }
                 let (k, name, before, reply) = run(index, Plan::nth_of_any(n, linux));
                 if k.process.kernel.injected() == 0 {
                     break;
@@ -267,6 +354,17 @@ fn a_call_that_fails_leaks_nothing_and_its_error_is_darwins() {
     }
 }
 
+/// Which Linux calls of a good call close or unmap what the handler opened or mapped itself: Linux does it whatever it
+/// answers, so the answer does not matter.
+fn own_closes(index: usize) -> BTreeSet<usize> {
+    let (k, name, ..) = run(index, Plan::none());
+    let calls = k.calls();
+    let closes = calls.iter().zip(1..).filter(|(call, _)| {
+        matches!(call.nr, Sysno::Close | Sysno::Munmap) && !matches!(name, "close" | "munmap")
+    });
+    closes.map(|(_, n)| n).collect()
+}
+
 #[test]
 fn an_interrupted_call_is_eintr() {
     for index in 0..good_calls(&machine()).len() {
@@ -281,7 +379,7 @@ fn an_interrupted_call_is_eintr() {
 #[test]
 fn a_copy_that_fails_is_efault_and_leaks_nothing() {
     for index in 0..good_calls(&machine()).len() {
-        for n in 1..50 {
+        for n in 1..80 {
             let (k, name, before, reply) = run(index, Plan::copy_fault(n));
             if k.process.kernel.injected() == 0 {
                 break;

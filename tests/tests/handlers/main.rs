@@ -1,5 +1,6 @@
 //! Every served handler against the mock, as transcripts through the table: a call, an arrow, what the guest gets.
 
+mod attributes;
 mod clone;
 mod descriptor;
 mod device;
@@ -10,6 +11,7 @@ mod fcntl;
 mod fcntl_lock;
 mod fcntl_signature;
 mod fcntl_space;
+mod flags;
 mod frames;
 mod identity;
 mod link;
@@ -18,14 +20,20 @@ mod mach;
 mod machdep;
 mod memory;
 mod metadata;
+mod mode;
 mod mount;
 mod name;
 mod native;
 mod open;
+mod owner;
+mod prefixed;
 mod process;
 mod rename;
 mod signal;
+mod statfs;
 mod support;
 mod sweep;
 mod time;
+mod times;
 mod transfer;
+mod xattr;

@@ -82,6 +82,7 @@ fn quotas_snapshots_and_images_are_refused() {
 fn labels_are_nobodys() {
     let k = machine();
     let label = k.place_str("?none");
+    let size = size_of::<xnu_abi::darwin::mount::Statfs>();
     xnu!(k, __mac_get_mount("/tmp", bytes([6, label.get()])) => ENOTSUP);
     xnu!(k, __mac_get_mount("/tmp", bytes([5, label.get()])) => ENAMETOOLONG);
     xnu!(k, __mac_get_mount("/tmp", bytes([8193, 0])) => EINVAL);
@@ -89,7 +90,10 @@ fn labels_are_nobodys() {
     faults(&k, "__mac_get_mount", &[k.place_str("/").get(), 0], 1, 16, IN);
     xnu!(k, __mac_getfsstat(NULL, -1, NULL, 0, 0) => EINVAL);
     xnu!(k, __mac_getfsstat(NULL, 0, NULL, -1, 0) => EINVAL);
-    xnu!(k, __mac_getfsstat(NULL, 2168, 8u64, 0, 0) => EINVAL);
-    xnu!(k, __mac_getfsstat(NULL, 2168, 8u64, 8, 0) => EFAULT);
-    xnu!(k, __mac_getfsstat(NULL, 2168, NULL, 0, 0) => ENOTSUP);
+    xnu!(k, __mac_getfsstat(NULL, size, 8u64, 0, 0) => EINVAL);
+    xnu!(k, __mac_getfsstat(NULL, size, 8u64, 8, 0) => EFAULT);
+    xnu!(k, __mac_getfsstat(NULL, size, label, 8, 0) => EFAULT);
+    xnu!(k, __mac_getfsstat(NULL, size, k.alloc(8), 8, 0) => ENOTSUP);
+    k.add_file("/proc/self/mountinfo", b"2049 0 8:1 / / rw - ext4 /dev/root rw\n");
+    xnu!(k, __mac_getfsstat(NULL, 0, NULL, 0, 0) => 1);
 }
