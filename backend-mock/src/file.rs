@@ -6,8 +6,8 @@ use crate::fs::inode::{Body, Device, Ino, MAGIC_INO, MAX_FILE_LEN};
 use crate::layout::layout;
 use crate::state::{Answer, State};
 use linux_raw_sys::general::{
-    DT_DIR, DT_LNK, O_APPEND, O_NONBLOCK, RLIMIT_FSIZE, SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET,
-    SIGPIPE, SIGXFSZ, termios, winsize,
+    DT_DIR, DT_LNK, O_ACCMODE, O_APPEND, O_NONBLOCK, O_RDONLY, O_WRONLY, RLIMIT_FSIZE, SEEK_CUR, SEEK_DATA,
+    SEEK_END, SEEK_HOLE, SEEK_SET, SIGPIPE, SIGXFSZ, termios, winsize,
 };
 use linux_raw_sys::ioctl::{FIOCLEX, FIONBIO, FIONCLEX, FIONREAD, TCGETS, TIOCGPGRP, TIOCGWINSZ, TIOCSPGRP};
 use xnu_abi::linux::Errno;
@@ -19,6 +19,7 @@ const MAX_COUNT: u64 = 0x7fff_f000;
 const IOV_MAX: u64 = 1024;
 
 /// `include/uapi/linux/fs.h`
+const FICLONE: u32 = 0x4004_9409;
 const FS_IOC_FIEMAP: u32 = 0xc020_660b;
 const FS_IOC_GETFLAGS: u32 = 0x8008_6601;
 const FS_IOC_SETFLAGS: u32 = 0x4008_6602;
@@ -423,11 +424,32 @@ impl State {
         Ok(entries)
     }
 
+    /// `man 2 ioctl_ficlone`: contents alone, nothing else.
+    fn clone_range(&mut self, fd: i32, source: i32) -> Answer {
+        let (to, from) = (self.descriptors.file(fd)?, self.descriptors.file(source)?);
+        let may = to.flags & O_ACCMODE != O_RDONLY && from.flags & O_ACCMODE != O_WRONLY;
+        if !may || to.flags & O_APPEND != 0 {
+            return Err(Errno::EBADF);
+        }
+        let (to, from) = (to.ino, from.ino);
+        if self.inodes.get(to).dev != self.inodes.get(from).dev {
+            return Err(Errno::EXDEV);
+        }
+        let content = self.inodes.get_mut(from).file().ok_or(Errno::EINVAL)?;
+        let bytes = content.read(0, content.len as usize);
+        let content = self.inodes.get_mut(to).file().ok_or(Errno::EINVAL)?;
+        content.set_len(0);
+        content.write(0, &bytes);
+        self.touch(to);
+        Ok(0)
+    }
+
     pub(crate) fn ioctl(&mut self, a: &mut Args<'_, '_>) -> Answer {
         let (fd, request) = (a.int(0), a.uint(1));
         let ino = self.descriptors.file(fd)?.ino;
         let is_tty = matches!(self.inodes.get(ino).body, Body::Device(Device::Tty));
         match request {
+            FICLONE => self.clone_range(fd, a.int(2)),
             FIOCLEX | FIONCLEX => self.set_cloexec(fd, request == FIOCLEX),
             FIONBIO => {
                 let on = a.read(&self.memory, 2, 4)?.iter().any(|&byte| byte != 0);

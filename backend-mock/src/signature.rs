@@ -58,7 +58,7 @@ pub(crate) fn signature(nr: Sysno) -> Option<(usize, &'static [Kind])> {
         S::RtSigtimedwait => (4, &[In(Len::Arg(3)), Out(Is(128)), In(Is(16)), Num]),
         S::Openat => (3, &[Num, Path, Num, Num]),
         S::Openat2 => (4, &[Num, Path, In(Len::Arg(3)), Num]),
-        S::Close | S::Dup | S::Fchdir | S::Umask | S::Fsync | S::Fdatasync | S::Syncfs | S::Getpgid | S::Getsid
+        S::Close | S::Dup | S::Fchdir | S::Unshare | S::Umask | S::Fsync | S::Fdatasync | S::Syncfs | S::Getpgid | S::Getsid
         | S::Exit | S::ExitGroup => (1, N1),
         S::CloseRange | S::Lseek | S::Dup3 | S::Fchown | S::Tgkill => (3, N3),
         S::Fallocate | S::Fadvise64 | S::SyncFileRange => (4, &[Num, Num, Num, Num]),

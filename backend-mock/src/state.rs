@@ -113,6 +113,8 @@ impl State {
             S::Fchdir => self.fchdir(a),
             S::Getcwd => self.getcwd(a),
             S::Umask => self.umask(a),
+            // One thread shares nothing with others.
+            S::Unshare => Ok(0),
             S::Getxattr | S::Lgetxattr | S::Fgetxattr => self.getxattr(a),
             S::Setxattr | S::Lsetxattr | S::Fsetxattr => self.setxattr(a),
             S::Listxattr | S::Llistxattr | S::Flistxattr => self.listxattr(a),

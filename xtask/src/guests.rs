@@ -58,6 +58,7 @@ static GUESTS: &[Guest] = &[
     guest("fork"),
     guest("hello"),
     guest("inherited"),
+    guest("list"),
     guest("mmap"),
     guest("redzone"),
     guest("registers"),

@@ -1,15 +1,21 @@
 //! BSD system calls: the table, and a file of handlers per family.
 
+pub mod access;
 pub mod attributes;
+pub mod clone;
 pub mod descriptor;
+pub mod directory;
 pub mod fcntl;
 mod filesec;
 pub mod flags;
 pub mod identity;
 pub mod length;
+pub mod link;
+pub mod listing;
 pub mod memory;
 pub mod metadata;
 pub mod mode;
+pub mod mount;
 mod mounts;
 pub mod name;
 mod object;
@@ -17,14 +23,18 @@ pub mod open;
 pub mod owner;
 pub mod pathconf;
 pub mod process;
+pub mod rename;
 mod rights;
 mod scratch;
+pub mod search;
 pub mod signal;
+pub mod special;
 pub mod statfs;
 mod table;
 pub mod time;
 pub mod times;
 pub mod transfer;
+pub mod working;
 pub mod xattr;
 
 pub use table::{ROWS, dispatch, row};

@@ -1,5 +1,6 @@
 //! Conversions between the two systems: pure functions, each tested alone.
 
+pub mod dirent;
 pub mod errno;
 pub mod fcntl;
 pub mod memory;

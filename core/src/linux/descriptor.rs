@@ -241,3 +241,20 @@ pub fn openat2<K: Kernel>(
 pub fn flock<K: Kernel>(kernel: &K, file: LinuxFd, operation: u32) -> LinuxResult<()> {
     unit(call!(kernel, Flock, file.arg(), Arg::Val(operation as usize)))
 }
+
+/// `man 2 ioctl_ficlone`: the first file becomes a copy of the second that shares its blocks.
+pub fn clone_from<K: Kernel>(kernel: &K, file: LinuxFd, source: LinuxFd) -> LinuxResult<()> {
+    const FICLONE: usize = 0x4004_9409;
+    unit(call!(kernel, Ioctl, file.arg(), Arg::Val(FICLONE), source.arg()))
+}
+
+/// `man 2 fchmod`.
+pub fn fchmod<K: Kernel>(kernel: &K, file: LinuxFd, mode: u32) -> LinuxResult<()> {
+    unit(call!(kernel, Fchmod, file.arg(), Arg::Val(mode as usize)))
+}
+
+/// `man 2 utimensat` of an open file: seconds and nanoseconds of access and of modification.
+pub fn futimens<K: Kernel>(kernel: &K, file: LinuxFd, times: &[[i64; 2]; 2]) -> LinuxResult<()> {
+    let times = Arg::In(zerocopy::IntoBytes::as_bytes(times));
+    unit(call!(kernel, Utimensat, file.arg(), Arg::Val(0), times, Arg::Val(0)))
+}

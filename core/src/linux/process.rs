@@ -83,3 +83,13 @@ pub fn set_gs_base<K: Kernel>(kernel: &K, base: u64) -> LinuxResult<()> {
     const ARCH_SET_GS: usize = 0x1001;
     unit(call!(kernel, ArchPrctl, Arg::Val(ARCH_SET_GS), Arg::Val(base as usize)))
 }
+
+/// `man 2 unshare`.
+pub fn unshare<K: Kernel>(kernel: &K, flags: u32) -> LinuxResult<()> {
+    unit(call!(kernel, Unshare, Arg::Val(flags as usize)))
+}
+
+/// `man 2 kcmp` of something that is one to a process: 0 where both have the same.
+pub fn kcmp<K: Kernel>(kernel: &K, one: i32, other: i32, what: i32) -> LinuxResult<i32> {
+    int(call!(kernel, Kcmp, value(one), value(other), value(what), Arg::Val(0), Arg::Val(0)))
+}

@@ -10,7 +10,7 @@ use xnu_abi::darwin::resource::RlimitResource;
 use xnu_abi::darwin::signal::{InfoStyle, Signal, SigprocmaskHow};
 use xnu_abi::darwin::stat::{FileFlags, Mode};
 use xnu_abi::darwin::time::Itimer;
-use xnu_abi::darwin::unistd::{AccessFlags, PathconfName, Whence};
+use xnu_abi::darwin::unistd::{AccessFlags, PathconfName, RenameFlags, Whence};
 use xnu_abi::darwin::xattr::XattrOptions;
 
 /// Writes the names of the bits that are set, joined by `|`, and what has no name as a number.
@@ -58,6 +58,7 @@ flag_arguments! {
     AttributeOptions as u32,
     FileFlags as u32,
     MapFlags as u32,
+    RenameFlags as u32,
     XattrOptions as u32,
 }
 

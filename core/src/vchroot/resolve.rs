@@ -62,6 +62,11 @@ impl<'a, K: Kernel> Target<'a, K> {
         Ok(Target { kernel, lookup, directory: directory.to_linux(), path: room })
     }
 
+    /// Whether the path ends with a slash, and so must be that of a directory.
+    pub fn has_slash(&self) -> bool {
+        self.path.bytes().ends_with(b"/")
+    }
+
     /// Opens what the path leads to.
     ///
     /// # Errors
@@ -154,7 +159,7 @@ impl<'a, K: Kernel> Target<'a, K> {
         let Some(lookup) = self.lookup else {
             let directory = match last {
                 Some(from) if refuses_links && from > 0 => {
-                    let directory = self.open_parent_unprefixed(from)?;
+                    let directory = self.open_parent_unprefixed(from, true)?;
                     return Ok(self.resolved(directory, from, 0));
                 }
                 _ => Handle::borrowed(kernel, start),
@@ -198,11 +203,35 @@ impl<'a, K: Kernel> Target<'a, K> {
         Ok(end.directory)
     }
 
-    /// Opens the directory of the component that begins at `leaf`, with no link on the way.
-    fn open_parent_unprefixed(&mut self, leaf: usize) -> LinuxResult<Handle<'a, K>> {
+    /// Opens the directory of the last component: it, whether it is the caller's to close, and where that component
+    /// begins; `None` where the path is that of a root.
+    #[inline(never)]
+    pub(super) fn parent(&mut self, refuses_links: bool) -> LinuxResult<((LinuxFd, bool), Option<usize>)> {
+        let here = (self.directory, false);
+        let Some(from) = self.path.last_component() else {
+            let is_root = !self.path.bytes().is_empty();
+            return Ok((here, (!is_root).then_some(0)));
+        };
+        if self.lookup.is_none() {
+            let directory = match from {
+                0 => here,
+                _ => self.open_parent_unprefixed(from, refuses_links)?.into_parts(),
+            };
+            return Ok((directory, Some(from)));
+        }
+        let found = self.name(Use::Existing, refuses_links)?;
+        let is_root = found.leaf() == b"/";
+        Ok((found.into_directory(), (!is_root).then_some(from)))
+    }
+
+    /// Opens the directory of the component that begins at `leaf`.
+    fn open_parent_unprefixed(&mut self, leaf: usize, refuses_links: bool) -> LinuxResult<Handle<'a, K>> {
         let (kernel, start) = (self.kernel, self.directory);
-        let how = Opening::directory(true).how(0);
-        let opened = self.path.cut_at(leaf, |parent| linux::descriptor::openat2(kernel, start, parent, &how));
+        let opening = Opening::directory(refuses_links);
+        let opened = self.path.cut_at(leaf, |parent| match refuses_links {
+            true => linux::descriptor::openat2(kernel, start, parent, &opening.how(0)),
+            false => linux::descriptor::openat(kernel, start, parent, opening.flags, 0),
+        });
         Ok(Handle::owned(kernel, opened?))
     }
 
@@ -252,6 +281,28 @@ impl<K: Kernel> Resolved<'_, '_, K> {
         }
     }
 
+    /// The name with the slashes behind it, without a NUL.
+    pub(super) fn leaf(&self) -> &[u8] {
+        self.target.path.bytes().get(self.from.into()..).unwrap_or_default()
+    }
+
+    /// What the last component is, if it is no ordinary name.
+    pub fn special(&self) -> Option<Special> {
+        let path = self.target.path.bytes();
+        let leaf = match self.target.path.last_component() {
+            Some(from) => path.get(from.max(self.from.into())..).unwrap_or_default(),
+            None if path.is_empty() => return None,
+            None => return Some(Special::Root),
+        };
+        Special::of(leaf.split(|byte| *byte == b'/').next().unwrap_or_default())
+    }
+
+    /// The directory, and whether it is now the caller's to close.
+    pub(super) fn into_directory(mut self) -> (LinuxFd, bool) {
+        let was_owned = core::mem::replace(&mut self.is_owned, false);
+        (self.directory, was_owned)
+    }
+
     /// Takes the spelling that the directory has, if it has the name in one.
     #[inline(never)]
     fn respell(&mut self) -> LinuxResult<bool> {
@@ -271,6 +322,29 @@ impl<K: Kernel> Resolved<'_, '_, K> {
         self.target.path.replace(name.bytes(), has_slash);
         self.from = 0;
         Ok(true)
+    }
+}
+
+/// A last component that is no ordinary name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Special {
+    /// The path is nothing but slashes.
+    Root,
+    /// `.`
+    Dot,
+    /// `..`
+    DotDot,
+}
+
+impl Special {
+    /// By its spelling, or `/` for the root.
+    pub fn of(name: &[u8]) -> Option<Special> {
+        match name {
+            b"/" => Some(Special::Root),
+            b"." => Some(Special::Dot),
+            b".." => Some(Special::DotDot),
+            _ => None,
+        }
     }
 }
 

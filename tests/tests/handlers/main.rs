@@ -1,8 +1,10 @@
 //! Every served handler against the mock, as transcripts through the table: a call, an arrow, what the guest gets.
 
 mod attributes;
+mod clone;
 mod descriptor;
 mod device;
+mod directory;
 mod expectations;
 mod faults;
 mod fcntl;
@@ -12,17 +14,21 @@ mod fcntl_space;
 mod flags;
 mod frames;
 mod identity;
+mod link;
+mod listing;
 mod mach;
 mod machdep;
 mod memory;
 mod metadata;
 mod mode;
+mod mount;
 mod name;
 mod native;
 mod open;
 mod owner;
 mod prefixed;
 mod process;
+mod rename;
 mod signal;
 mod statfs;
 mod support;
