@@ -82,6 +82,7 @@ fn main(args: &Args) -> i32 {
     0
 }
 
+/// How much was copied.
 fn copy_directory(from: u64, to: u64) -> u64 {
     let room = Room::new();
     let (mut count, mut position) = (0, 0u64);
@@ -100,15 +101,16 @@ fn copy_directory(from: u64, to: u64) -> u64 {
             // SAFETY: the name is as long, and in the entry.
             let bytes = unsafe { core::slice::from_raw_parts(name as *const u8, name_length.into()) };
             if bytes != b"." && bytes != b".." {
-                copy(from, to, name, &room);
-                count += 1;
+                count += 1 + copy(from, to, name, &room);
             }
             at += u64::from(record);
         }
     }
 }
 
-fn copy(from: u64, to: u64, name: u64, room: &Room) {
+/// How much was copied below it.
+fn copy(from: u64, to: u64, name: u64, room: &Room) -> u64 {
+    let mut below = 0;
     let mut stat = Stat::default();
     must("fstatat64", bsd(call::FSTATAT64, [from, name, &raw mut stat as u64, AT_SYMLINK_NOFOLLOW]));
     let mode = u64::from(stat.mode & 0o7777);
@@ -117,7 +119,7 @@ fn copy(from: u64, to: u64, name: u64, room: &Room) {
             let source = must("openat", bsd(call::OPENAT, [from, name, O_DIRECTORY, 0]));
             must("mkdirat", bsd(call::MKDIRAT, [to, name, 0o700]));
             let target = must("openat", bsd(call::OPENAT, [to, name, O_DIRECTORY, 0]));
-            copy_directory(source, target);
+            below = copy_directory(source, target);
             finish(source, target, mode, &stat, room);
         }
         0o100_000 => {
@@ -144,6 +146,7 @@ fn copy(from: u64, to: u64, name: u64, room: &Room) {
         }
         kind => support::wrong(4, format_args!("a file of kind {kind:o}")),
     }
+    below
 }
 
 /// Attributes, permissions and times of an open file, which is closed then.

@@ -20,8 +20,7 @@ fn c_path(path: &Path) -> CString {
 fn set_attribute(path: &Path, name: &str, value: &[u8]) -> bool {
     let (at, name) = (c_path(path), CString::new(name).expect("a name without NUL"));
     // SAFETY: see the module.
-    let result =
-        unsafe { libc::setxattr(at.as_ptr(), name.as_ptr(), value.as_ptr().cast(), value.len(), 0) };
+    let result = unsafe { libc::setxattr(at.as_ptr(), name.as_ptr(), value.as_ptr().cast(), value.len(), 0) };
     if result == 0 {
         return true;
     }
@@ -95,7 +94,8 @@ fn make(top: &Path) -> bool {
         fs::write(deep.join(name), content).expect("a fresh file");
     }
     for index in 0..500 {
-        fs::write(top.join(format!("a/{index} of many, with a rather long name")), b"x").expect("a fresh file");
+        fs::write(top.join(format!("a/{index} of many, with a rather long name")), b"x")
+            .expect("a fresh file");
     }
     for name in [&b"caf\xc3\xa9"[..], b"line\nfeed", b"...", &[b'x'; 255]] {
         fs::write(top.join(std::ffi::OsString::from_vec(name.to_vec())), name).expect("a fresh file");
