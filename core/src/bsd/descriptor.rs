@@ -1,13 +1,16 @@
 //! Open files: closing, seeking, copying descriptors, flushing (`bsd/kern/kern_descrip.c`, `bsd/vfs/vfs_syscalls.c`).
 
+use super::fcntl::file::{Kind, kind};
+use super::open::check_lockable;
 use crate::convert::errno::{ToBsd, errno};
 use crate::convert::fcntl::whence_to_linux;
-use crate::descriptors::FarPositions;
+use crate::descriptors::{FarPositions, OPEN_MAX};
 use crate::kernel::Kernel;
 use crate::linux::{self, LinuxFd};
 use crate::process::Context;
 use crate::table::{Fd, SysResult};
 use xnu_abi::darwin::Errno;
+use xnu_abi::darwin::fcntl::FlockOperation;
 use xnu_abi::darwin::unistd::Whence;
 use xnu_abi::linux::{self as abi, flags};
 
@@ -151,4 +154,40 @@ fn no_storage(result: SysResult<()>) -> SysResult<()> {
         Err(Errno::EINVAL) => Err(Errno::ENOTSUP),
         other => other,
     }
+}
+
+/// `man 2 sync`.
+pub fn sync<K: Kernel, L>(cx: &mut Context<'_, K, L>) -> SysResult<i32> {
+    linux::descriptor::sync(cx.kernel()).to_bsd().map(|()| 0)
+}
+
+/// `man 2 getdtablesize`: the limit of descriptors, and never more than the kernel has for a process.
+pub fn getdtablesize<K: Kernel, L>(cx: &mut Context<'_, K, L>) -> SysResult<i32> {
+    let limit = linux::process::prlimit(cx.kernel(), flags::RLIMIT_NOFILE, None).to_bsd()?.current;
+    Ok(limit.min(OPEN_MAX as u64) as i32)
+}
+
+/// `man 2 flock`. Of several operations the first of unlocking, locking alone and sharing counts; none is `EBADF`.
+pub fn flock<K: Kernel, L>(cx: &mut Context<'_, K, L>, fd: Fd, how: FlockOperation) -> SysResult<i32> {
+    const LOCK_UN: u32 = 8;
+    let kernel = cx.kernel();
+    let file = fd.to_linux()?;
+    match kind(kernel, file)?.0 {
+        Kind::Vnode(_) => {}
+        _ => return Err(Errno::ENOTSUP),
+    }
+    let mut operation = if how.contains(FlockOperation::LOCK_UN) {
+        LOCK_UN
+    } else if how.contains(FlockOperation::LOCK_EX) {
+        flags::LOCK_EX
+    } else if how.contains(FlockOperation::LOCK_SH) {
+        flags::LOCK_SH
+    } else {
+        return Err(Errno::EBADF);
+    };
+    check_lockable(kernel, file)?;
+    if how.contains(FlockOperation::LOCK_NB) && operation != LOCK_UN {
+        operation |= flags::LOCK_NB;
+    }
+    linux::descriptor::flock(kernel, file, operation).to_bsd().map(|()| 0)
 }

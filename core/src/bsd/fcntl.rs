@@ -9,7 +9,7 @@
 //!   keeps for itself (that a descriptor was written to, `O_EVTONLY`, and what `F_NOCACHE` and the like set).
 //! * What `F_GLOBAL_NOCACHE` and `F_CHECK_OPENEVT` set for all descriptors of a file is told as not set.
 
-mod file;
+pub(super) mod file;
 mod hash;
 mod lock;
 mod owner;
@@ -285,7 +285,7 @@ fn names_no_command(number: i32) -> bool {
 
 /// Anything that is not known goes to the file system as an `ioctl`, with the structure that its number speaks of copied
 /// in.
-fn check_parameter<K: Kernel>(kernel: &K, number: i32, argument: i64) -> SysResult<()> {
+pub(super) fn check_parameter<K: Kernel>(kernel: &K, number: i32, argument: i64) -> SysResult<()> {
     let number = number as u32;
     let size = number >> 16 & 0x1fff;
     if number & IOC_IN != 0 { check_structure(kernel, argument, size) } else { Ok(()) }

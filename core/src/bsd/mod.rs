@@ -2,6 +2,9 @@
 
 pub mod descriptor;
 pub mod fcntl;
+pub mod file_handle;
+mod filesec;
+pub mod fsctl;
 pub mod identity;
 pub mod memory;
 pub mod metadata;
@@ -9,6 +12,7 @@ pub mod name;
 pub mod open;
 pub mod process;
 mod rights;
+pub mod sendfile;
 pub mod signal;
 mod table;
 pub mod time;

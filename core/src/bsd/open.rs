@@ -1,5 +1,7 @@
 //! `open` and its kin (`bsd/vfs/vfs_syscalls.c`, `open1`; `bsd/vfs/vfs_vnops.c`, `vn_open_auth`).
 
+pub mod extended;
+
 use crate::convert::errno::ToBsd;
 use crate::convert::fcntl::open_flags_to_linux;
 use crate::kernel::Kernel;
@@ -238,7 +240,7 @@ fn after_open<K: Kernel>(kernel: &K, fd: LinuxFd, wanted: OpenFlags) -> SysResul
 }
 
 /// Fifos and devices have no locks (`VNOP_ADVLOCK`).
-fn check_lockable<K: Kernel>(kernel: &K, fd: LinuxFd) -> SysResult<()> {
+pub(super) fn check_lockable<K: Kernel>(kernel: &K, fd: LinuxFd) -> SysResult<()> {
     match file_type(kernel, fd)? {
         FileType::S_IFREG | FileType::S_IFDIR | FileType::S_IFLNK => Ok(()),
         _ => Err(Errno::ENOTSUP),

@@ -1,9 +1,12 @@
 //! BSD system calls (`bsd/kern/syscalls.master` of xnu-11417.101.15, as macOS configures it).
 
-use super::{descriptor, fcntl, identity, memory, metadata, name, open, process, signal, time, transfer};
+use super::{
+    descriptor, fcntl, file_handle, fsctl, identity, memory, metadata, name, open, process, sendfile, signal,
+    time, transfer,
+};
 use crate::table::{DirFd, FcntlArgument, Fd, Unchanged, UserBuf, UserOut, UserPath, calls};
 use crate::user::{UserAddr, UserPtr};
-use xnu_abi::darwin::fcntl::{AtFlags, FcntlCommand, OpenFlags};
+use xnu_abi::darwin::fcntl::{AtFlags, FcntlCommand, FlockOperation, OpenFlags};
 use xnu_abi::darwin::mman::{Advice, MapFlags, Prot};
 use xnu_abi::darwin::resource::{Rlimit, RlimitResource};
 use xnu_abi::darwin::signal::{
@@ -53,7 +56,7 @@ calls! {
     33 name access(path: UserPath, amode: AccessFlags) -> () => faithful(name::access),
     34 metadata chflags(path: UserPath, flags: i32) -> i32 => todo(),
     35 metadata fchflags(fd: Fd, flags: i32) -> i32 => todo(),
-    36 descriptor sync() -> i32 => todo(),
+    36 descriptor sync() -> i32 => faithful(descriptor::sync),
     37 signal kill(pid: i32, signum: Signal, posix: i32) -> () => faithful(signal::kill),
     38 system crossarch_trap(name: u32) -> i32 => todo(),
     39 process getppid() -> i32 => faithful(inline process::getppid),
@@ -106,7 +109,7 @@ calls! {
     86 time getitimer(which: Itimer, itv: UserPtr<Itimerval>) -> () => faithful(time::getitimer),
     87 removed nosys() -> () => nosys("old gethostname"),
     88 removed nosys() -> () => nosys("old sethostname"),
-    89 descriptor getdtablesize() -> i32 => todo(),
+    89 descriptor getdtablesize() -> i32 => faithful(descriptor::getdtablesize),
     90 descriptor dup2(from: Fd, to: Fd) -> Fd => faithful(descriptor::dup2),
     91 removed nosys() -> () => nosys("old getdopt"),
     92 | 406 descriptor fcntl(fd: Fd, cmd: FcntlCommand, arg: FcntlArgument) -> i32 => faithful(fcntl::fcntl),
@@ -148,7 +151,7 @@ calls! {
     128 name rename(from: UserPath, to: UserPath) -> i32 => todo(),
     129 removed nosys() -> () => nosys("old truncate"),
     130 removed nosys() -> () => nosys("old ftruncate"),
-    131 descriptor flock(fd: Fd, how: i32) -> i32 => todo(),
+    131 descriptor flock(fd: Fd, how: FlockOperation) -> i32 => faithful(descriptor::flock),
     132 name mkfifo(path: UserPath, mode: i32) -> i32 => todo(),
     133 | 413 network sendto(s: Fd, buf: UserAddr, len: usize, flags: i32, to: UserAddr, tolen: u32) -> i32 => todo(),
     134 network shutdown(s: Fd, how: i32) -> i32 => todo(),
@@ -178,7 +181,7 @@ calls! {
     158 metadata fstatfs(fd: Fd, buf: UserAddr) -> i32 => todo(),
     159 mount unmount(path: UserPath, flags: i32) -> i32 => todo(),
     160 removed nosys() -> () => nosys("old async_daemon"),
-    161 descriptor getfh(fname: UserPath, fhp: UserAddr) -> i32 => todo(),
+    161 descriptor getfh(fname: UserPath, fhp: UserPtr<i32>) -> i32 => faithful(file_handle::getfh),
     162 removed nosys() -> () => nosys("old getdomainname"),
     163 removed nosys() -> () => nosys("old setdomainname"),
     164 removed nosys() -> () => nosys("never assigned"),
@@ -233,9 +236,9 @@ calls! {
     213 removed nosys() -> () => nosys("Reserved for AppleTalk"),
     214 removed nosys() -> () => nosys("never assigned"),
     215 removed nosys() -> () => nosys("never assigned"),
-    216 descriptor open_dprotected_np(path: UserPath, flags: i32, class: i32, dpflags: i32, mode: i32) -> i32 => todo(),
+    216 descriptor open_dprotected_np(path: UserPath, flags: OpenFlags, class: i32, dpflags: u32, mode: Mode) -> Fd => faithful(open::extended::open_dprotected_np),
     217 name fsgetpath_ext(buf: UserAddr, bufsize: usize, fsid: UserAddr, objid: u64, options: u32) -> usize => todo(),
-    218 descriptor openat_dprotected_np(fd: Fd, path: UserPath, flags: i32, class: i32, dpflags: i32, mode: i32, authfd: Fd) -> i32 => todo(),
+    218 descriptor openat_dprotected_np(fd: DirFd, path: UserPath, flags: OpenFlags, class: i32, dpflags: u32, mode: Mode, authfd: i32) -> Fd => faithful(open::extended::openat_dprotected_np),
     219 removed nosys() -> () => nosys("old fstatv"),
     220 metadata getattrlist(path: UserPath, alist: UserAddr, attribute_buffer: UserAddr, buffer_size: usize, options: u64) -> i32 => todo(),
     221 metadata setattrlist(path: UserPath, alist: UserAddr, attribute_buffer: UserAddr, buffer_size: usize, options: u64) -> i32 => todo(),
@@ -259,13 +262,13 @@ calls! {
     239 metadata fremovexattr(fd: Fd, attrname: UserAddr, options: i32) -> i32 => todo(),
     240 metadata listxattr(path: UserPath, namebuf: UserAddr, bufsize: usize, options: i32) -> usize => todo(),
     241 metadata flistxattr(fd: Fd, namebuf: UserAddr, bufsize: usize, options: i32) -> usize => todo(),
-    242 descriptor fsctl(path: UserPath, cmd: u64, data: UserAddr, options: u32) -> i32 => todo(),
+    242 descriptor fsctl(path: UserPath, cmd: u64, data: UserAddr, options: u32) -> i32 => partial(fsctl::fsctl, "what HFS and APFS serve beyond the kernel's own requests"),
     243 identity initgroups(gidsetsize: u32, gidset: UserAddr, gmuid: i32) -> i32 => todo(),
     244 process posix_spawn(pid: UserAddr, path: UserPath, adesc: UserAddr, argv: UserAddr, envp: UserAddr) -> i32 => todo(),
-    245 descriptor ffsctl(fd: Fd, cmd: u64, data: UserAddr, options: u32) -> i32 => todo(),
+    245 descriptor ffsctl(fd: Fd, cmd: u64, data: UserAddr, options: u32) -> i32 => partial(fsctl::ffsctl, "FSIOC_FD_ONLY_OPEN_ONCE, and what HFS and APFS serve beyond the kernel's own requests"),
     246 removed nosys() -> () => nosys("never assigned"),
     247 removed nosys() -> () => nosys("old nfsclnt"),
-    248 descriptor fhopen(u_fhp: UserAddr, flags: i32) -> i32 => todo(),
+    248 descriptor fhopen(u_fhp: UserAddr, flags: i32) -> i32 => faithful(file_handle::fhopen),
     249 removed nosys() -> () => nosys("never assigned"),
     250 memory minherit(addr: UserAddr, len: usize, inherit: i32) -> i32 => todo(),
     251 ipc semsys(which: u32, a2: i32, a3: i32, a4: i32, a5: i32) -> i32 => todo(),
@@ -294,7 +297,7 @@ calls! {
     274 system sysctlbyname(name: UserPath, namelen: usize, old_value: UserAddr, oldlenp: UserAddr, new_value: UserAddr, newlen: usize) -> i32 => todo(),
     275 removed enosys() -> () => enosys("old sem_init"),
     276 removed enosys() -> () => enosys("old sem_destroy"),
-    277 descriptor open_extended(path: UserPath, flags: i32, uid: u32, gid: u32, mode: i32, xsecurity: UserAddr) -> i32 => todo(),
+    277 descriptor open_extended(path: UserPath, flags: OpenFlags, uid: u32, gid: u32, mode: Mode, xsecurity: UserAddr) -> Fd => faithful(open::extended::open_extended),
     278 metadata umask_extended(newmask: i32, xsecurity: UserAddr) -> i32 => todo(),
     279 metadata stat_extended(path: UserPath, ub: UserAddr, xsecurity: UserAddr, xsecurity_size: UserAddr) -> i32 => todo(),
     280 metadata lstat_extended(path: UserPath, ub: UserAddr, xsecurity: UserAddr, xsecurity_size: UserAddr) -> i32 => todo(),
@@ -354,7 +357,7 @@ calls! {
     334 | 423 time __semwait_signal(cond_sem: i32, mutex_sem: i32, timeout: i32, relative: i32, tv_sec: i64, tv_nsec: i32) -> i32 => todo(),
     335 removed nosys() -> () => nosys("old utrace"),
     336 process proc_info(callnum: i32, pid: i32, flavor: u32, arg: u64, buffer: UserAddr, buffersize: i32) -> i32 => todo(),
-    337 descriptor sendfile(fd: Fd, s: Fd, offset: i64, nbytes: UserAddr, hdtr: UserAddr, flags: i32) -> i32 => todo(),
+    337 descriptor sendfile(fd: Fd, s: Fd, offset: i64, nbytes: UserPtr<i64>, hdtr: UserPtr<()>, flags: i32) -> i32 => faithful(sendfile::sendfile),
     338 metadata stat64(path: UserPath, buf: UserPtr<Stat64>) -> () => faithful(metadata::stat64),
     339 metadata fstat64(fd: Fd, buf: UserPtr<Stat64>) -> () => faithful(metadata::fstat64),
     340 metadata lstat64(path: UserPath, buf: UserPtr<Stat64>) -> () => faithful(metadata::lstat64),

@@ -2,6 +2,7 @@
 
 pub mod errno;
 pub mod fcntl;
+pub mod ioctl;
 pub mod memory;
 pub mod resource;
 pub mod signal;

@@ -238,3 +238,40 @@ pub fn openat2<K: Kernel>(
 pub fn flock<K: Kernel>(kernel: &K, file: LinuxFd, operation: u32) -> LinuxResult<()> {
     unit(call!(kernel, Flock, file.arg(), Arg::Val(operation as usize)))
 }
+
+/// `man 2 sync`.
+pub fn sync<K: Kernel>(kernel: &K) -> LinuxResult<()> {
+    unit(call!(kernel, Sync))
+}
+
+/// `man 2 fchown`; `u32::MAX` leaves an owner as it is.
+pub fn fchown<K: Kernel>(kernel: &K, file: LinuxFd, uid: u32, gid: u32) -> LinuxResult<()> {
+    unit(call!(kernel, Fchown, file.arg(), Arg::Val(uid as usize), Arg::Val(gid as usize)))
+}
+
+/// `man 2 sendfile`: from an offset, which is moved on.
+pub fn sendfile<K: Kernel>(
+    kernel: &K,
+    to: LinuxFd,
+    from: LinuxFd,
+    offset: &mut i64,
+    count: usize,
+) -> LinuxResult<usize> {
+    let offset = Arg::Out(zerocopy::IntoBytes::as_mut_bytes(offset));
+    call!(kernel, Sendfile, to.arg(), from.arg(), offset, Arg::Val(count))
+}
+
+/// `man 2 getsockopt` of a number, at `SOL_SOCKET`.
+pub fn socket_option<K: Kernel>(kernel: &K, socket: LinuxFd, option: u32) -> LinuxResult<i32> {
+    const SOL_SOCKET: usize = 1;
+    let (mut number, mut length) = ([0; 4], 4u32.to_ne_bytes());
+    let (level, name) = (Arg::Val(SOL_SOCKET), Arg::Val(option as usize));
+    unit(call!(kernel, Getsockopt, socket.arg(), level, name, Arg::Out(&mut number), Arg::Out(&mut length)))?;
+    Ok(i32::from_ne_bytes(number))
+}
+
+/// `man 2 getpeername`, for whether there is a peer.
+pub fn has_peer<K: Kernel>(kernel: &K, socket: LinuxFd) -> LinuxResult<()> {
+    let (mut name, mut length) = ([0; 4], 4u32.to_ne_bytes());
+    unit(call!(kernel, Getpeername, socket.arg(), Arg::Out(&mut name), Arg::Out(&mut length)))
+}

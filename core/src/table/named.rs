@@ -3,7 +3,7 @@
 use super::argument::{Argument, Rendering};
 use bitflags::{Bits, Flags};
 use core::fmt::{self, LowerHex, Write};
-use xnu_abi::darwin::fcntl::{AtFlags, FcntlCommand, OpenFlags};
+use xnu_abi::darwin::fcntl::{AtFlags, FcntlCommand, FlockOperation, OpenFlags};
 use xnu_abi::darwin::mman::{Advice, MapFlags, Prot};
 use xnu_abi::darwin::resource::RlimitResource;
 use xnu_abi::darwin::signal::{InfoStyle, Signal, SigprocmaskHow};
@@ -53,6 +53,7 @@ macro_rules! flag_arguments {
 
 flag_arguments! {
     AtFlags as u32,
+    FlockOperation as u32,
     MapFlags as u32,
 }
 

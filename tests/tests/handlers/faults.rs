@@ -8,6 +8,16 @@ use xnu_backend_mock::{Fault, Mock, Plan};
 use xnu_core::table::Grade;
 use xnu_core::{Reply, bsd, mach, machdep};
 
+const SYNC_VOLUME: u64 = 0x8004_4101;
+
+/// A `struct kauth_filesec` with a list of so many entries.
+fn filesec(entries: u32) -> Vec<u8> {
+    let mut bytes = vec![0; 44 + 24 * entries as usize];
+    bytes[..4].copy_from_slice(&0x012c_c16du32.to_le_bytes());
+    bytes[36..40].copy_from_slice(&entries.to_le_bytes());
+    bytes
+}
+
 type Failing = Machine<Fault<Mock>>;
 
 /// A call of each handler that works and comes by as many Linux calls as it can: name and arguments. Descriptor 3 is
@@ -92,6 +102,18 @@ fn good_calls(k: &Mock) -> Vec<(&'static str, Vec<u64>)> {
             let frame = own_frame(k);
             vec![frame, 1, frame]
         }),
+        ("sync", vec![]),
+        ("getdtablesize", vec![]),
+        ("flock", vec![3, 2]),
+        ("getfh", vec![own, room(4)]),
+        ("fhopen", vec![0, 0]),
+        ("fsctl", vec![own, SYNC_VOLUME, place(&[0; 4]), 0]),
+        ("ffsctl", vec![3, SYNC_VOLUME, place(&[0; 4]), 0]),
+        ("open_extended", vec![text("/tmp/x"), 0x201, 1000, 1000, 0o600, 0]),
+        ("open_extended", vec![own, 0x200, 1000, 1000, 0o600, place(&filesec(1))]),
+        ("open_dprotected_np", vec![own, 0, 4, 1, 0]),
+        ("openat_dprotected_np", vec![cwd, own, 0, 4, 4, 0, 3]),
+        ("sendfile", vec![3, 4, 0, room(8), 0, 0]),
         ("fcntl", vec![3, command(F_DUPFD), 7]),
         ("fcntl", vec![3, command(F_SETFL), 4]),
         ("fcntl", vec![3, command(F_GETFL), 0]),
@@ -148,6 +170,8 @@ fn check(name: &str, reply: Reply, expected: darwin::Errno) {
         // Linux refuses no action that we set; and a mask that cannot be told is lost, as on XNU.
         "sigaction" | "sigprocmask" | "__pthread_sigmask" | "sigpending" | "mach_timebase_info_trap"
             if matches!(reply, Reply::Value(0, _)) => {}
+        // How much was sent is told to nobody where that cannot be written.
+        "sendfile" if expected == EFAULT => assert_eq!(reply, Reply::Error(darwin::Errno::ENOTSOCK)),
         // What cannot be zeroed is what may not be written.
         "madvise" if expected == EFAULT => assert_eq!(reply, Reply::Error(EPERM)),
         _ => assert_eq!(reply, Reply::Error(expected), "{name}"),

@@ -11,7 +11,7 @@ use xnu_abi::linux::{Statx, flags};
 
 /// What XNU tells apart by `DTYPE_…`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Kind {
+pub(in crate::bsd) enum Kind {
     /// Something in a file system, fifos and devices among them.
     Vnode(FileType),
     /// A pipe without a name.
@@ -23,7 +23,7 @@ pub(super) enum Kind {
 }
 
 /// The kind of an open file, and all that `stat` knows of it. A descriptor that is not open is `EBADF`.
-pub(super) fn kind<K: Kernel>(kernel: &K, file: LinuxFd) -> SysResult<(Kind, Statx)> {
+pub(in crate::bsd) fn kind<K: Kernel>(kernel: &K, file: LinuxFd) -> SysResult<(Kind, Statx)> {
     let stat = linux::metadata::fstatx(kernel, file).to_bsd()?;
     let kind = match Mode::from_bits_retain(stat.stx_mode).file_type() {
         FileType::S_IFSOCK => Kind::Socket,
@@ -42,7 +42,7 @@ pub(super) fn vnode_type<K: Kernel>(kernel: &K, file: LinuxFd) -> SysResult<File
 }
 
 /// An open file with a vnode; others are `EBADF`.
-pub(super) fn vnode<K: Kernel>(kernel: &K, file: LinuxFd) -> SysResult<(FileType, Statx)> {
+pub(in crate::bsd) fn vnode<K: Kernel>(kernel: &K, file: LinuxFd) -> SysResult<(FileType, Statx)> {
     match kind(kernel, file)? {
         (Kind::Vnode(kind), stat) => Ok((kind, stat)),
         _ => Err(Errno::EBADF),
@@ -51,13 +51,13 @@ pub(super) fn vnode<K: Kernel>(kernel: &K, file: LinuxFd) -> SysResult<(FileType
 
 /// What an open file may be used for (`FREAD`, `FWRITE`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Access {
-    pub(super) reads: bool,
-    pub(super) writes: bool,
+pub(in crate::bsd) struct Access {
+    pub(in crate::bsd) reads: bool,
+    pub(in crate::bsd) writes: bool,
 }
 
 /// How the file was opened.
-pub(super) fn access<K: Kernel>(kernel: &K, file: LinuxFd) -> SysResult<Access> {
+pub(in crate::bsd) fn access<K: Kernel>(kernel: &K, file: LinuxFd) -> SysResult<Access> {
     let status = linux::descriptor::fcntl(kernel, file, flags::F_GETFL, 0).to_bsd()? as u32;
     if status & flags::O_PATH != 0 {
         return Ok(Access { reads: false, writes: false });
@@ -67,6 +67,6 @@ pub(super) fn access<K: Kernel>(kernel: &K, file: LinuxFd) -> SysResult<Access> 
 }
 
 /// The file's own size of a block, for rounding.
-pub(super) fn block_size(stat: &Statx) -> u64 {
+pub(in crate::bsd) fn block_size(stat: &Statx) -> u64 {
     u64::from(stat.stx_blksize).max(1)
 }
