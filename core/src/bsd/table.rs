@@ -1,19 +1,20 @@
 //! BSD system calls (`bsd/kern/syscalls.master` of xnu-11417.101.15, as macOS configures it).
 
 use super::{
-    descriptor, fcntl, file_handle, fsctl, identity, memory, metadata, name, open, process, sendfile, signal,
-    time, transfer,
+    descriptor, fcntl, file_handle, fsctl, identity, memory, metadata, name, open, poll, process, select,
+    sendfile, signal, time, transfer,
 };
 use crate::table::{DirFd, FcntlArgument, Fd, Unchanged, UserBuf, UserOut, UserPath, calls};
 use crate::user::{UserAddr, UserPtr};
 use xnu_abi::darwin::fcntl::{AtFlags, FcntlCommand, FlockOperation, OpenFlags};
 use xnu_abi::darwin::mman::{Advice, MapFlags, Prot};
+use xnu_abi::darwin::poll::Pollfd;
 use xnu_abi::darwin::resource::{Rlimit, RlimitResource};
 use xnu_abi::darwin::signal::{
     InfoStyle, Sigaction, SigactionIn, Sigaltstack, Signal, SigprocmaskHow, Ucontext64,
 };
 use xnu_abi::darwin::stat::{Mode, Stat64};
-use xnu_abi::darwin::time::{Itimer, Itimerval, Timeval, Timezone};
+use xnu_abi::darwin::time::{Itimer, Itimerval, Timespec, Timeval, Timezone};
 use xnu_abi::darwin::uio::Iovec;
 use xnu_abi::darwin::unistd::{AccessFlags, Whence};
 
@@ -113,7 +114,7 @@ calls! {
     90 descriptor dup2(from: Fd, to: Fd) -> Fd => faithful(descriptor::dup2),
     91 removed nosys() -> () => nosys("old getdopt"),
     92 | 406 descriptor fcntl(fd: Fd, cmd: FcntlCommand, arg: FcntlArgument) -> i32 => faithful(fcntl::fcntl),
-    93 | 407 descriptor select(nd: i32, readfds: UserAddr, writefds: UserAddr, exceptfds: UserAddr, tv: UserAddr) -> i32 => todo(),
+    93 | 407 descriptor select(nd: i32, readfds: UserAddr, writefds: UserAddr, exceptfds: UserAddr, tv: UserPtr<Timeval>) -> i32 => faithful(select::select),
     94 removed nosys() -> () => nosys("old setdopt"),
     95 | 408 descriptor fsync(fd: Fd) -> () => faithful(descriptor::fsync),
     96 process setpriority(which: i32, who: u32, prio: i32) -> i32 => todo(),
@@ -250,7 +251,7 @@ calls! {
     227 name copyfile(from: UserPath, to: UserPath, mode: i32, flags: i32) -> i32 => todo(),
     228 metadata fgetattrlist(fd: Fd, alist: UserAddr, attribute_buffer: UserAddr, buffer_size: usize, options: u64) -> i32 => todo(),
     229 metadata fsetattrlist(fd: Fd, alist: UserAddr, attribute_buffer: UserAddr, buffer_size: usize, options: u64) -> i32 => todo(),
-    230 | 417 descriptor poll(fds: UserAddr, nfds: u32, timeout: i32) -> i32 => todo(),
+    230 | 417 descriptor poll(fds: UserPtr<Pollfd>, nfds: u32, timeout: i32) -> i32 => partial(poll::poll, "POLLEXTEND, POLLATTRIB, POLLNLINK and POLLWRITE never come"),
     231 removed nosys() -> () => nosys("old watchevent"),
     232 removed nosys() -> () => nosys("old waitevent"),
     233 removed nosys() -> () => nosys("old modwatch"),
@@ -414,7 +415,7 @@ calls! {
     391 removed enosys() -> () => enosys("never assigned"),
     392 removed enosys() -> () => enosys("never assigned"),
     393 removed enosys() -> () => enosys("never assigned"),
-    394 | 395 descriptor pselect(nd: i32, readfds: UserAddr, writefds: UserAddr, exceptfds: UserAddr, ts: UserAddr, mask: UserAddr) -> i32 => todo(),
+    394 | 395 descriptor pselect(nd: i32, readfds: UserAddr, writefds: UserAddr, exceptfds: UserAddr, ts: UserPtr<Timespec>, mask: UserPtr<u32>) -> i32 => faithful(select::pselect),
     424 mount __mac_mount(kind: UserAddr, path: UserPath, flags: i32, data: UserAddr, mac_p: UserAddr) -> i32 => todo(),
     425 mount __mac_get_mount(path: UserPath, mac_p: UserAddr) -> i32 => todo(),
     426 mount __mac_getfsstat(buf: UserAddr, bufsize: i32, mac: UserAddr, macsize: i32, flags: i32) -> i32 => todo(),

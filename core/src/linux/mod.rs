@@ -15,6 +15,7 @@ pub mod path;
 pub mod process;
 pub mod signal;
 pub mod time;
+pub mod wait;
 
 use crate::kernel::Arg;
 use xnu_abi::linux::Errno;

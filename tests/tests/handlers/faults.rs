@@ -102,6 +102,10 @@ fn good_calls(k: &Mock) -> Vec<(&'static str, Vec<u64>)> {
             let frame = own_frame(k);
             vec![frame, 1, frame]
         }),
+        ("select", vec![6, place(&[0x38, 0, 0, 0]), place(&[0x28, 0, 0, 0]), 0, place(&[0; 16])]),
+        ("select", vec![64, place(&bytes([0x38])), 0, 0, 0]),
+        ("pselect", vec![6, place(&[0x38, 0, 0, 0]), 0, 0, place(&[0; 16]), place(&[0xff; 4])]),
+        ("poll", vec![place(&bytes([4 | 1 << 32, 5 | 4 << 32, 3 | 0x201 << 32])), 3, 1]),
         ("sync", vec![]),
         ("getdtablesize", vec![]),
         ("flock", vec![3, 2]),
