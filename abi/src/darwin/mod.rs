@@ -11,6 +11,7 @@ pub mod dirent;
 mod errno;
 pub mod exec;
 pub mod fcntl;
+pub mod guarded;
 pub mod ioctl;
 pub mod kern_return;
 pub mod mach;
@@ -38,6 +39,7 @@ pub const CONSTANTS: &[&[&[Constant]]] = &[
     dirent::CONSTANTS,
     exec::CONSTANTS,
     fcntl::CONSTANTS,
+    guarded::CONSTANTS,
     ioctl::CONSTANTS,
     kern_return::CONSTANTS,
     mach::CONSTANTS,

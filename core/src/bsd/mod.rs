@@ -5,6 +5,7 @@ pub mod fcntl;
 pub mod file_handle;
 mod filesec;
 pub mod fsctl;
+pub mod guarded;
 pub mod identity;
 pub mod memory;
 pub mod metadata;

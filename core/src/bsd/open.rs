@@ -53,7 +53,7 @@ pub fn openat<K: Kernel, L>(
 }
 
 /// Closed in the child of a fork; in the header for the kernel alone.
-const O_CLOFORK: u32 = 0x0800_0000;
+pub(super) const O_CLOFORK: u32 = 0x0800_0000;
 
 /// Combinations that are refused before the path is looked at.
 fn check(flags: OpenFlags) -> SysResult<()> {

@@ -1,8 +1,8 @@
 //! BSD system calls (`bsd/kern/syscalls.master` of xnu-11417.101.15, as macOS configures it).
 
 use super::{
-    descriptor, fcntl, file_handle, fsctl, identity, memory, metadata, name, open, poll, process, select,
-    sendfile, signal, time, transfer,
+    descriptor, fcntl, file_handle, fsctl, guarded, identity, memory, metadata, name, open, poll, process,
+    select, sendfile, signal, time, transfer,
 };
 use crate::table::{DirFd, FcntlArgument, Fd, Unchanged, UserBuf, UserOut, UserPath, calls};
 use crate::user::{UserAddr, UserPtr};
@@ -433,10 +433,10 @@ calls! {
     438 removed nosys() -> () => nosys("old shared_region_map_and_slide_np"),
     439 system kas_info(selector: i32, value: UserAddr, size: UserAddr) -> i32 => todo(),
     440 process memorystatus_control(command: u32, pid: i32, flags: u32, buffer: UserAddr, buffersize: usize) -> i32 => todo(),
-    441 descriptor guarded_open_np(path: UserPath, guard: UserAddr, guardflags: u32, flags: i32, mode: i32) -> i32 => todo(),
-    442 descriptor guarded_close_np(fd: Fd, guard: UserAddr) -> i32 => todo(),
+    441 descriptor guarded_open_np(path: UserPath, guard: UserPtr<u64>, guardflags: u32, flags: OpenFlags, mode: Mode) -> Fd => faithful(guarded::guarded_open_np),
+    442 descriptor guarded_close_np(fd: Fd, guard: UserPtr<u64>) -> () => faithful(guarded::guarded_close_np),
     443 event guarded_kqueue_np(guard: UserAddr, guardflags: u32) -> i32 => todo(),
-    444 descriptor change_fdguard_np(fd: Fd, guard: UserAddr, guardflags: u32, nguard: UserAddr, nguardflags: u32, fdflagsp: UserAddr) -> i32 => todo(),
+    444 descriptor change_fdguard_np(fd: Fd, guard: UserPtr<u64>, guardflags: u32, nguard: UserPtr<u64>, nguardflags: u32, fdflagsp: UserPtr<i32>) -> i32 => faithful(guarded::change_fdguard_np),
     445 system usrctl(flags: u32) -> i32 => todo(),
     446 process proc_rlimit_control(pid: i32, flavor: i32, arg: UserAddr) -> i32 => todo(),
     447 network connectx(socket: Fd, endpoints: UserAddr, associd: u32, flags: u32, iov: UserAddr, iovcnt: u32, len: UserAddr, connid: UserAddr) -> i32 => todo(),
@@ -475,10 +475,10 @@ calls! {
     481 network sendmsg_x(s: Fd, msgp: UserAddr, cnt: u32, flags: i32) -> usize => todo(),
     482 thread thread_selfusage() -> u64 => todo(),
     483 security csrctl(op: u32, useraddr: UserAddr, usersize: UserAddr) -> i32 => todo(),
-    484 descriptor guarded_open_dprotected_np(path: UserPath, guard: UserAddr, guardflags: u32, flags: i32, dpclass: i32, dpflags: i32, mode: i32) -> i32 => todo(),
-    485 descriptor guarded_write_np(fd: Fd, guard: UserAddr, cbuf: UserAddr, nbyte: usize) -> usize => todo(),
-    486 descriptor guarded_pwrite_np(fd: Fd, guard: UserAddr, buf: UserAddr, nbyte: usize, offset: i64) -> usize => todo(),
-    487 descriptor guarded_writev_np(fd: Fd, guard: UserAddr, iovp: UserAddr, iovcnt: i32) -> usize => todo(),
+    484 descriptor guarded_open_dprotected_np(path: UserPath, guard: UserPtr<u64>, guardflags: u32, flags: OpenFlags, dpclass: i32, dpflags: u32, mode: Mode) -> Fd => faithful(guarded::guarded_open_dprotected_np),
+    485 descriptor guarded_write_np(fd: Fd, guard: UserPtr<u64>, cbuf: UserBuf, nbyte: usize) -> usize => faithful(guarded::guarded_write_np),
+    486 descriptor guarded_pwrite_np(fd: Fd, guard: UserPtr<u64>, buf: UserBuf, nbyte: usize, offset: i64) -> usize => faithful(guarded::guarded_pwrite_np),
+    487 descriptor guarded_writev_np(fd: Fd, guard: UserPtr<u64>, iovp: UserPtr<Iovec>, iovcnt: i32) -> usize => faithful(guarded::guarded_writev_np),
     488 name renameatx_np(fromfd: Fd, from: UserPath, tofd: Fd, to: UserPath, flags: u32) -> i32 => todo(),
     489 memory mremap_encrypted(addr: UserAddr, len: usize, cryptid: u32, cputype: u32, cpusubtype: u32) -> i32 => todo(),
     490 network netagent_trigger(agent_uuid: UserAddr, agent_uuidlen: usize) -> i32 => todo(),

@@ -21,7 +21,7 @@ fn filesec(entries: u32) -> Vec<u8> {
 type Failing = Machine<Fault<Mock>>;
 
 /// A call of each handler that works and comes by as many Linux calls as it can: name and arguments. Descriptor 3 is
-/// `/tmp/own`, 4 and 5 are a pipe with bytes in it.
+/// `/tmp/own`, 4 and 5 are a pipe with bytes in it, 8 is `/tmp/own` again, guarded by 9 against everything.
 fn good_calls(k: &Mock) -> Vec<(&'static str, Vec<u64>)> {
     let text = |text: &str| k.place_str(text).get();
     let room = |len: usize| k.alloc_guarded(len).get();
@@ -106,6 +106,18 @@ fn good_calls(k: &Mock) -> Vec<(&'static str, Vec<u64>)> {
         ("select", vec![64, place(&bytes([0x38])), 0, 0, 0]),
         ("pselect", vec![6, place(&[0x38, 0, 0, 0]), 0, 0, place(&[0; 16]), place(&[0xff; 4])]),
         ("poll", vec![place(&bytes([4 | 1 << 32, 5 | 4 << 32, 3 | 0x201 << 32])), 3, 1]),
+        ("guarded_open_np", vec![own, place(&bytes([7])), 3, 0x0100_0000, 0]),
+        ("guarded_open_dprotected_np", vec![own, place(&bytes([7])), 3, 0x0100_0000, 4, 1, 0]),
+        ("guarded_close_np", vec![8, place(&bytes([9]))]),
+        ("change_fdguard_np", vec![3, 0, 0, place(&bytes([7])), 0x1f, place(&[3, 0, 0, 0])]),
+        ("change_fdguard_np", vec![8, place(&bytes([9])), 0x1f, 0, 0, place(&[3, 0, 0, 0])]),
+        ("change_fdguard_np", vec![8, place(&bytes([9])), 0x1f, place(&bytes([7])), 2, 0]),
+        ("guarded_write_np", vec![8, place(&bytes([9])), buf, 5]),
+        ("guarded_pwrite_np", vec![8, place(&bytes([9])), buf, 5, 0]),
+        ("guarded_writev_np", vec![8, place(&bytes([9])), iov, 1]),
+        ("write", vec![8, buf, 5]),
+        ("close", vec![8]),
+        ("fcntl", vec![8, command(F_SETFD), 0]),
         ("sync", vec![]),
         ("getdtablesize", vec![]),
         ("flock", vec![3, 2]),
@@ -153,14 +165,23 @@ fn own_frame(k: &Mock) -> u64 {
     k.place(&bytes([0, 0, 0, 0, 0, 1032, registers])).get()
 }
 
+/// What the good calls work with.
+fn prepare(k: &Machine<Mock>) {
+    xnu!(k, open("/tmp/own", O_RDWR) => 3);
+    xnu!(k, pipe() => (4, 5));
+    xnu!(k, dup2(3, 8) => 8);
+    xnu!(k, change_fdguard_np(8, NULL, 0, bytes([9]), 0x1f, NULL) => 0);
+    xnu!(k, write(5, b"bytes", 5) => 5);
+}
+
 /// Runs a call on a machine that fails as planned; the machine is set up before the plan starts to count.
 fn run(index: usize, plan: Plan) -> (Failing, &'static str, BTreeSet<i32>, Reply) {
     let prepared = machine();
-    xnu!(prepared, open("/tmp/own", O_RDWR) => 3);
-    xnu!(prepared, pipe() => (4, 5));
-    xnu!(prepared, write(5, b"bytes", 5) => 5);
+    prepare(&prepared);
     let (name, words) = good_calls(&prepared).swap_remove(index);
     let k = Machine::new(Fault::new(prepared.process.kernel, plan), prepared.process.lkm);
+    let guard = prepared.process.descriptors.guards.get(8).expect("a guard");
+    assert!(k.process.descriptors.guards.set(8, guard));
     let before = k.descriptors().into_iter().collect();
     let reply = k.by_name(name, &words);
     (k, name, before, reply)
@@ -254,9 +275,7 @@ fn a_call_that_failed_once_succeeds_when_made_again() {
         if retries {
             let (_, words) = {
                 let prepared = machine();
-                xnu!(prepared, open("/tmp/own", O_RDWR) => 3);
-                xnu!(prepared, pipe() => (4, 5));
-                xnu!(prepared, write(5, b"bytes", 5) => 5);
+                prepare(&prepared);
                 good_calls(&prepared).swap_remove(index)
             };
             assert_eq!(k.by_name(name, &words), expected, "{name}");

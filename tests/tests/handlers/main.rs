@@ -10,6 +10,7 @@ mod fcntl_signature;
 mod fcntl_space;
 mod frames;
 mod fsctl;
+mod guarded;
 mod identity;
 mod mach;
 mod machdep;
