@@ -12,7 +12,7 @@
 pub(super) mod file;
 mod hash;
 mod lock;
-mod owner;
+pub(super) mod owner;
 mod path;
 mod signature;
 mod space;

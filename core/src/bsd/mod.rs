@@ -7,6 +7,7 @@ mod filesec;
 pub mod fsctl;
 pub mod guarded;
 pub mod identity;
+pub mod ioctl;
 pub mod memory;
 pub mod metadata;
 pub mod name;

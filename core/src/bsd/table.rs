@@ -1,10 +1,10 @@
 //! BSD system calls (`bsd/kern/syscalls.master` of xnu-11417.101.15, as macOS configures it).
 
 use super::{
-    descriptor, fcntl, file_handle, fsctl, guarded, identity, memory, metadata, name, open, poll, process,
-    select, sendfile, signal, time, transfer,
+    descriptor, fcntl, file_handle, fsctl, guarded, identity, ioctl, memory, metadata, name, open, poll,
+    process, select, sendfile, signal, time, transfer,
 };
-use crate::table::{DirFd, FcntlArgument, Fd, Unchanged, UserBuf, UserOut, UserPath, calls};
+use crate::table::{DirFd, FcntlArgument, Fd, IoctlNumber, Unchanged, UserBuf, UserOut, UserPath, calls};
 use crate::user::{UserAddr, UserPtr};
 use xnu_abi::darwin::fcntl::{AtFlags, FcntlCommand, FlockOperation, OpenFlags};
 use xnu_abi::darwin::mman::{Advice, MapFlags, Prot};
@@ -75,7 +75,7 @@ calls! {
     51 mount acct(path: UserPath) -> i32 => todo(),
     52 signal sigpending(osv: UserPtr<u32>) -> () => faithful(signal::sigpending),
     53 signal sigaltstack(nss: UserPtr<Sigaltstack>, oss: UserPtr<Sigaltstack>) -> () => faithful(signal::sigaltstack),
-    54 descriptor ioctl(fd: Fd, com: u64, data: UserAddr) -> i32 => todo(),
+    54 descriptor ioctl(fd: Fd, com: IoctlNumber, data: UserAddr) -> i32 => partial(ioctl::ioctl, "requests of network interfaces and routes; TIOCSTAT, TIOCUCNTL and settings of terminals in older layouts; what changes a disk"),
     55 process reboot(opt: i32, msg: UserAddr) -> i32 => todo(),
     56 name revoke(path: UserPath) -> i32 => todo(),
     57 name symlink(path: UserPath, link: UserPath) -> i32 => todo(),

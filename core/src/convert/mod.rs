@@ -8,3 +8,4 @@ pub mod poll;
 pub mod resource;
 pub mod signal;
 pub mod stat;
+pub mod termios;

@@ -148,6 +148,11 @@ pub fn ioctl<K: Kernel>(kernel: &K, file: LinuxFd, request: u32, argument: &mut 
     int(call!(kernel, Ioctl, file.arg(), Arg::Val(request as usize), Arg::Out(argument)))
 }
 
+/// `man 2 ioctl` with a plain value, or nothing, as argument.
+pub fn ioctl_value<K: Kernel>(kernel: &K, file: LinuxFd, request: u32, value: usize) -> LinuxResult<()> {
+    unit(call!(kernel, Ioctl, file.arg(), Arg::Val(request as usize), Arg::Val(value)))
+}
+
 /// `man 2 fsync`.
 pub fn fsync<K: Kernel>(kernel: &K, file: LinuxFd) -> LinuxResult<()> {
     unit(call!(kernel, Fsync, file.arg()))

@@ -50,6 +50,11 @@ pub fn getpgid<K: Kernel>(kernel: &K, process: i32) -> LinuxResult<i32> {
     int(call!(kernel, Getpgid, value(process)))
 }
 
+/// `man 2 getsid`.
+pub fn getsid<K: Kernel>(kernel: &K, process: i32) -> LinuxResult<i32> {
+    int(call!(kernel, Getsid, value(process)))
+}
+
 /// `man 2 prlimit` of the calling process: the old limits, after setting new ones if there are any.
 pub fn prlimit<K: Kernel>(kernel: &K, resource: u32, new: Option<&Rlimit>) -> LinuxResult<Rlimit> {
     let mut old = Rlimit::new_zeroed();

@@ -232,7 +232,7 @@ fn may_wait(call: i64, arguments: &[usize; 6]) -> bool {
         libc::SYS_ppoll => has_time(third),
         libc::SYS_pselect6 => has_time(fifth),
         libc::SYS_sendfile => true,
-        libc::SYS_ioctl => matches!(second as u64, libc::TCSBRK | libc::TCSETSW | libc::TCSETSF),
+        libc::SYS_ioctl => matches!(second as u64, libc::TCSBRK | libc::TCSETSW2 | libc::TCSETSF2),
         libc::SYS_fcntl => matches!(second, SETLKW | OFD_SETLKW),
         libc::SYS_flock => second & libc::LOCK_NB as usize == 0,
         _ => false,

@@ -12,6 +12,7 @@ mod frames;
 mod fsctl;
 mod guarded;
 mod identity;
+mod ioctl;
 mod mach;
 mod machdep;
 mod memory;
