@@ -149,7 +149,7 @@ fn wait<K: Kernel, L>(
     let count = count.min(OPEN_MAX as i32);
     check_kept(cx, count, sets)?;
     let length = (count as usize).div_ceil(8 * WORD).wrapping_mul(WORD);
-    if length % (2 * WORD) == 0 {
+    if length.is_multiple_of(2 * WORD) {
         let sets = sets.map(Arg::User);
         return linux::wait::pselect6(kernel, count, sets, timeout, mask).map_err(Failure::Linux);
     }
