@@ -319,9 +319,10 @@ mod tests {
         }
         let linux = to_linux(&from, &blank());
         assert_eq!(linux.c_cc, [9, 10, 4, 6, 1, 18, 17, 0, 13, 14, 11, 2, 7, 16, 5, 15, 3, 0, 0]);
+        let spare = [7, 11, 18, 19];
         let mut expected = from.c_cc;
-        for spare in [7, 11, 18, 19] {
-            expected[spare] = _POSIX_VDISABLE;
+        for (character, _) in expected.iter_mut().zip(0..).filter(|(_, index)| spare.contains(index)) {
+            *character = _POSIX_VDISABLE;
         }
         assert_eq!(to_darwin(&linux).c_cc, expected);
         from.c_cc = [_POSIX_VDISABLE; NCCS];
