@@ -8,7 +8,7 @@ use super::file_handle;
 use crate::convert::errno::ToBsd;
 use crate::convert::ioctl;
 use crate::kernel::Kernel;
-use crate::linux;
+use crate::linux::{self, LinuxFd};
 use crate::process::Context;
 use crate::table::{DirFd, Fd, SysResult, UserPath};
 use crate::user::UserAddr;
@@ -64,8 +64,18 @@ pub fn fsctl<K: Kernel, L>(
     let links = if options & FSOPT_NOFOLLOW != 0 { Links::Stay } else { Links::Follow };
     let mut room = GuestPath::new();
     let mut at = Target::read(cx.process, DirFd::CWD, path, &mut room)?;
-    let stat = at.statx(links).to_bsd()?;
-    serve(kernel, Mode::from_bits_retain(stat.stx_mode).file_type(), number as u32, data)
+    let kind = {
+        let object = at.object(links).to_bsd()?;
+        kind_at(kernel, object.directory(), object.path(), object.flags())?
+    };
+    serve(kernel, kind, number as u32, data)
+}
+
+/// Apart, since much is told and little kept.
+#[inline(never)]
+fn kind_at<K: Kernel>(kernel: &K, directory: LinuxFd, path: &[u8], flags: u32) -> SysResult<FileType> {
+    let stat = linux::metadata::statx(kernel, directory, path, flags).to_bsd()?;
+    Ok(Mode::from_bits_retain(stat.stx_mode).file_type())
 }
 
 /// `man 2 ffsctl`.
