@@ -76,8 +76,11 @@ fn put(to: &OwnedFd, bytes: &[u8]) {
     File::from(to.try_clone().unwrap()).write_all(bytes).unwrap();
 }
 
-fn scratch(name: &str) -> std::path::PathBuf {
-    std::env::temp_dir().join(format!("twin-descriptors-{}-{name}", std::process::id()))
+/// A path of its own, whoever else asks at the same time.
+fn scratch() -> std::path::PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    std::env::temp_dir().join(format!("twin-descriptors-{}-{number}", std::process::id()))
 }
 
 fn objects() -> Vec<Object> {
@@ -104,7 +107,7 @@ fn objects() -> Vec<Object> {
     let (read, write) = pipe();
     drop(read);
     add("pipe, broken", write, vec![]);
-    let path = scratch("file");
+    let path = scratch();
     fs::write(&path, b"twelve bytes").unwrap();
     let mut file = OpenOptions::new().read(true).write(true).open(&path).unwrap();
     file.seek(std::io::SeekFrom::Start(3)).unwrap();
@@ -455,7 +458,7 @@ fn a_pseudo_terminal_is_named_unlocked_and_spoken_through() {
 
 #[test]
 fn a_file_goes_through_a_socket() {
-    let path = scratch("sent");
+    let path = scratch();
     let contents: Vec<u8> = (0..100_000u32).map(|index| index as u8).collect();
     fs::write(&path, &contents).unwrap();
     let file = File::open(&path).unwrap();
