@@ -19,6 +19,8 @@ const IOV_MAX: u64 = 1024;
 
 /// `include/uapi/linux/fs.h`
 const FS_IOC_FIEMAP: u32 = 0xc020_660b;
+const FS_IOC_GETFLAGS: u32 = 0x8008_6601;
+const FS_IOC_SETFLAGS: u32 = 0x4008_6602;
 
 /// Where the bytes of a transfer lie.
 enum Buffer {
@@ -441,6 +443,15 @@ impl State {
                 };
                 a.write(&mut self.memory, 2, &(left as i32).to_le_bytes())?;
                 Ok(0)
+            }
+            FS_IOC_GETFLAGS => {
+                let attributes = self.get_attributes(ino)?;
+                a.write(&mut self.memory, 2, &attributes.to_le_bytes())?;
+                Ok(0)
+            }
+            FS_IOC_SETFLAGS => {
+                let attributes = a.read(&self.memory, 2, 4)?.try_into().map_err(|_| Errno::EFAULT)?;
+                self.set_attributes(ino, u32::from_le_bytes(attributes))
             }
             FIOASYNC => {
                 let on = a.read(&self.memory, 2, 4)?.iter().any(|&byte| byte != 0);

@@ -85,6 +85,14 @@ impl Mock {
         });
     }
 
+    /// Gives a file an extended attribute, whatever its namespace.
+    pub fn set_xattr(&self, path: &str, name: &str, value: &[u8]) {
+        self.as_root(|state| {
+            let ino = state.find(path);
+            state.inodes.get_mut(ino).xattrs.insert(name.into(), value.to_vec());
+        });
+    }
+
     /// The contents of a regular file, links followed; `None` when there is none.
     pub fn contents(&self, path: &str) -> Option<Vec<u8>> {
         self.as_root(|state| {

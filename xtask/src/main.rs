@@ -13,6 +13,7 @@ mod setup;
 mod starts;
 mod test;
 mod unicode;
+mod vchroot;
 mod workspace;
 
 use clap::{Parser, Subcommand};
@@ -52,6 +53,8 @@ enum Command {
     Test(test::Options),
     /// Compare the core's tables of Unicode with their source, or write them
     Unicode(unicode::Options),
+    /// Compare a million paths below a prefix with Linux's own, and open a million while they change
+    Vchroot(vchroot::Options),
 }
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -73,6 +76,7 @@ fn main() -> ExitCode {
             Err(error) => Err(error),
         },
         Command::Unicode(options) => unicode::run(&options),
+        Command::Vchroot(options) => vchroot::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -6,6 +6,7 @@
 use crate::layout::Layout;
 use crate::table::Constant;
 
+pub mod attr;
 pub mod commpage;
 pub mod dirent;
 mod errno;
@@ -30,11 +31,13 @@ pub mod uio;
 pub mod unistd;
 pub mod utsname;
 pub mod wait;
+pub mod xattr;
 
 pub use errno::Errno;
 
 /// Every constant: one entry per module, in it one list per table.
 pub const CONSTANTS: &[&[&[Constant]]] = &[
+    attr::CONSTANTS,
     commpage::CONSTANTS,
     dirent::CONSTANTS,
     exec::CONSTANTS,
@@ -57,10 +60,12 @@ pub const CONSTANTS: &[&[&[Constant]]] = &[
     unistd::CONSTANTS,
     utsname::CONSTANTS,
     wait::CONSTANTS,
+    xattr::CONSTANTS,
 ];
 
 /// Every layout: one list per module.
 pub const LAYOUTS: &[&[Layout]] = &[
+    attr::LAYOUTS,
     commpage::LAYOUTS,
     dirent::LAYOUTS,
     fcntl::LAYOUTS,

@@ -45,6 +45,8 @@ const _: () = assert!(size_of::<Statx>() == 256);
 
 /// `STATX_BASIC_STATS`: everything that the older `struct stat` has.
 pub const STATX_BASIC_STATS: u32 = 0x7ff;
+/// `STATX_MNT_ID`: the number of the mount.
+pub const STATX_MNT_ID: u32 = 0x1000;
 /// `STATX_BTIME`: the birth time.
 pub const STATX_BTIME: u32 = 0x800;
 
@@ -140,3 +142,21 @@ pub struct Termios2 {
 }
 
 const _: () = assert!(size_of::<Termios2>() == 44);
+/// `struct statfs` of a 64-bit process.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+#[allow(missing_docs)]
+pub struct Statfs {
+    pub f_type: i64,
+    pub f_bsize: i64,
+    pub f_blocks: u64,
+    pub f_bfree: u64,
+    pub f_bavail: u64,
+    pub f_files: u64,
+    pub f_ffree: u64,
+    pub f_fsid: [i32; 2],
+    pub f_namelen: i64,
+    pub f_frsize: i64,
+    pub f_flags: i64,
+    pub f_spare: [i64; 4],
+}

@@ -1,13 +1,13 @@
 //! Calls that change owner, mode, times and length.
 
-use super::inode::{Ino, MAX_FILE_LEN};
+use super::inode::{Ino, MAX_FILE_LEN, ROOT_DEV};
 use super::{S_ISGID, S_ISUID, S_IXGRP};
 use crate::args::Args;
 use crate::layout::field;
 use crate::state::{Answer, State};
 use crate::time::Timestamp;
 use linux_raw_sys::general::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, timespec};
-use xnu_abi::linux::{Errno, Sysno};
+use xnu_abi::linux::{Errno, Sysno, flags};
 
 const UTIME_NOW: u64 = 0x3fff_ffff;
 const UTIME_OMIT: u64 = 0x3fff_fffe;
@@ -20,7 +20,41 @@ enum NewTime {
     At(Timestamp),
 }
 
+/// The attributes of `FS_IOC_SETFLAGS` that are kept.
+pub(crate) const SETTABLE: u32 = flags::FS_IMMUTABLE_FL | flags::FS_APPEND_FL | flags::FS_NODUMP_FL;
+
 impl State {
+    /// Whether something was made immutable or append-only, so that what is known of it cannot change.
+    pub(super) fn is_frozen(&self, ino: Ino) -> bool {
+        self.inodes.get(ino).attributes & (flags::FS_IMMUTABLE_FL | flags::FS_APPEND_FL) != 0
+    }
+
+    /// `FS_IOC_GETFLAGS`.
+    pub(crate) fn get_attributes(&self, ino: Ino) -> Result<u32, Errno> {
+        let inode = self.inodes.get(ino);
+        if !inode.is_file() && !inode.is_dir() || inode.dev != ROOT_DEV {
+            return Err(Errno::ENOTTY);
+        }
+        Ok(inode.attributes)
+    }
+
+    /// `FS_IOC_SETFLAGS`.
+    pub(crate) fn set_attributes(&mut self, ino: Ino, attributes: u32) -> Answer {
+        let before = self.get_attributes(ino)?;
+        if !self.owns(ino) {
+            return Err(Errno::EACCES);
+        }
+        if attributes & !SETTABLE != 0 {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        if (attributes ^ before) & !flags::FS_NODUMP_FL != 0 && !self.capable() {
+            return Err(Errno::EPERM);
+        }
+        self.inodes.get_mut(ino).attributes = attributes;
+        self.touch_ctime(ino);
+        Ok(0)
+    }
+
     pub(crate) fn fchmod(&mut self, a: &mut Args<'_, '_>) -> Answer {
         let ino = self.descriptors.file(a.int(0))?.ino;
         self.set_mode(ino, a.uint(1))
@@ -38,7 +72,7 @@ impl State {
     }
 
     fn set_mode(&mut self, ino: Ino, mode: u32) -> Answer {
-        if !self.owns(ino) {
+        if !self.owns(ino) || self.is_frozen(ino) {
             return Err(Errno::EPERM);
         }
         if self.inodes.get(ino).is_link() {
@@ -76,7 +110,7 @@ impl State {
         let uid_fine = uid == u32::MAX || own && uid == inode.uid;
         let gid_fine = gid == u32::MAX || own && (gid == inode.gid || self.in_group(gid));
         let allowed = self.capable() || uid_fine && gid_fine;
-        if !allowed {
+        if !allowed || self.is_frozen(ino) {
             return Err(Errno::EPERM);
         }
         if !self.inodes.get(ino).is_dir() {

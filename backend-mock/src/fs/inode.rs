@@ -35,6 +35,8 @@ pub(crate) struct Inode {
     pub(crate) ctime: Timestamp,
     pub(crate) btime: Timestamp,
     pub(crate) xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// `FS_IMMUTABLE_FL`, `FS_APPEND_FL` and `FS_NODUMP_FL`; `statx` has the same numbers for them.
+    pub(crate) attributes: u32,
     pub(crate) locks: Vec<crate::lock::Lock>,
     pub(crate) body: Body,
 }
@@ -388,7 +390,9 @@ impl Inodes {
         let (uid, gid) = owner;
         let (xattrs, locks) = (BTreeMap::new(), Vec::new());
         let (atime, mtime, ctime, btime) = (now, now, now, now);
-        let inode = Inode { perm, uid, gid, nlink, dev, atime, mtime, ctime, btime, xattrs, locks, body };
+        let attributes = 0;
+        let inode =
+            Inode { perm, uid, gid, nlink, dev, atime, mtime, ctime, btime, xattrs, attributes, locks, body };
         self.map.insert(ino, inode);
     }
 

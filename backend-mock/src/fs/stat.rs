@@ -1,6 +1,7 @@
 //! Calls that describe files and filesystems.
 
-use super::inode::{Body, Ino, PIPEFS_DEV, PROC_DEV};
+use super::attributes::SETTABLE;
+use super::inode::{Body, Ino, PIPEFS_DEV, PROC_DEV, ROOT_INO};
 use super::{READ, WRITE};
 use crate::args::Args;
 use crate::layout::layout;
@@ -10,7 +11,7 @@ use linux_raw_sys::general::{
     EXT4_SUPER_MAGIC, PIPEFS_MAGIC, PROC_SUPER_MAGIC, STATX_BASIC_STATS, STATX_BTIME, STATX_MNT_ID, stat,
     statfs, statx,
 };
-use xnu_abi::linux::{Errno, Sysno};
+use xnu_abi::linux::{Errno, Sysno, flags};
 
 const STATX_RESERVED: u32 = linux_raw_sys::general::STATX__RESERVED;
 
@@ -53,7 +54,10 @@ impl State {
 
     fn statx_bytes(&self, ino: Ino) -> Vec<u8> {
         let inode = self.inodes.get(ino);
+        let root = if ino == ROOT_INO { flags::STATX_ATTR_MOUNT_ROOT } else { 0 };
         layout!(statx {
+            stx_attributes = inode.attributes | root,
+            stx_attributes_mask = SETTABLE | flags::STATX_ATTR_MOUNT_ROOT,
             stx_mask = STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID,
             stx_blksize = 4096u32,
             stx_nlink = self.shown_nlink(ino),

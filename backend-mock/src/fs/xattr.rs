@@ -34,6 +34,9 @@ impl State {
     /// What namespace and file type allow, before any attribute is looked up.
     fn xattr_permission(&self, ino: Ino, name: &[u8], write: bool) -> Result<(), Errno> {
         let denied = if write { Errno::EPERM } else { Errno::ENODATA };
+        if write && self.is_frozen(ino) {
+            return Err(Errno::EPERM);
+        }
         let inode = self.inodes.get(ino);
         let suffix = if let Some(suffix) = name.strip_prefix(b"user.") {
             if !inode.is_file() && !inode.is_dir() {

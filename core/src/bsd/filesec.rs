@@ -62,3 +62,11 @@ pub(super) fn read<K: Kernel>(kernel: &K, address: UserAddr) -> SysResult<Wanted
     }
     Ok(Wanted::Change)
 }
+
+/// Tells that there is no list, to those that ask for one: 0 bytes.
+pub(super) fn tell_none<K: Kernel>(kernel: &K, xsecurity: UserAddr, size: UserPtr<u64>) -> SysResult<()> {
+    if !xsecurity.is_null() {
+        size.write(kernel, &0)?;
+    }
+    Ok(())
+}

@@ -1,26 +1,37 @@
 //! BSD system calls: the table, and a file of handlers per family.
 
+pub mod attributes;
 pub mod descriptor;
 pub mod fcntl;
 pub mod file_handle;
 mod filesec;
+pub mod flags;
 pub mod fsctl;
 pub mod guarded;
 pub mod identity;
 pub mod ioctl;
+pub mod length;
 pub mod memory;
 pub mod metadata;
+pub mod mode;
+mod mounts;
 pub mod name;
+mod object;
 pub mod open;
-mod pages;
+pub mod owner;
+pub mod pathconf;
 pub mod poll;
 pub mod process;
 mod rights;
+mod scratch;
 pub mod select;
 pub mod sendfile;
 pub mod signal;
+pub mod statfs;
 mod table;
 pub mod time;
+pub mod times;
 pub mod transfer;
+pub mod xattr;
 
 pub use table::{ROWS, dispatch, row};

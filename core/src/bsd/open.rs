@@ -5,7 +5,7 @@ pub mod extended;
 use crate::convert::errno::ToBsd;
 use crate::convert::fcntl::open_flags_to_linux;
 use crate::kernel::Kernel;
-use crate::linux::{self, LinuxFd};
+use crate::linux::{self, LinuxFd, LinuxResult};
 use crate::process::Context;
 use crate::table::{DirFd, Fd, SysResult, UserPath};
 use crate::vchroot::{GuestPath, Links, Opening, Target};
@@ -70,6 +70,7 @@ fn check(flags: OpenFlags) -> SysResult<()> {
     Ok(())
 }
 
+#[inline(always)]
 fn open_target<K: Kernel>(
     at: &mut Target<'_, K>,
     kernel: &K,
@@ -80,28 +81,46 @@ fn open_target<K: Kernel>(
         return open_to_execute(at, kernel, wanted, mode);
     }
     let mut linux_flags = open_flags_to_linux(wanted);
-    // What creates follows links all the same.
-    let wants_link = wanted.contains(OpenFlags::O_SYMLINK)
-        && !wanted.intersects(OpenFlags::O_CREAT | OpenFlags::O_NOFOLLOW);
-    if wants_link {
+    if wants_link(wanted) {
         linux_flags |= flags::O_NOFOLLOW;
     }
     match open_at(at, wanted, linux_flags, mode) {
+        Err(error) => open_after(error, at, kernel, wanted, linux_flags),
+        opened => opened,
+    }
+}
+
+/// What Linux refuses and XNU does, or refuses in other words.
+#[inline(never)]
+fn open_after<K: Kernel>(
+    error: Errno,
+    at: &mut Target<'_, K>,
+    kernel: &K,
+    wanted: OpenFlags,
+    linux_flags: u32,
+) -> SysResult<LinuxFd> {
+    match error {
         // O_SYMLINK opens the link itself, which Linux does only with O_PATH.
-        Err(Errno::ELOOP) if wants_link => {
+        Errno::ELOOP if wants_link(wanted) => {
             let keep = flags::O_CLOEXEC | flags::O_NOFOLLOW;
-            open_at(at, wanted, linux_flags & keep | flags::O_PATH, 0)
+            open_again(at, wanted, linux_flags & keep | flags::O_PATH, 0)
         }
-        Err(Errno::EISDIR) if wanted.contains(OpenFlags::O_CREAT) => {
+        Errno::EISDIR if wanted.contains(OpenFlags::O_CREAT) => {
             open_directory_by_creating(at, kernel, wanted, linux_flags)
         }
-        Err(Errno::ENXIO) if is_socket(at, kernel) => Err(Errno::EOPNOTSUPP),
-        other => other,
+        Errno::ENXIO if is_socket(at, kernel) => Err(Errno::EOPNOTSUPP),
+        other => Err(other),
     }
+}
+
+/// What creates follows links all the same.
+fn wants_link(wanted: OpenFlags) -> bool {
+    wanted.contains(OpenFlags::O_SYMLINK) && !wanted.intersects(OpenFlags::O_CREAT | OpenFlags::O_NOFOLLOW)
 }
 
 /// With `O_CREAT`, a directory that exists can be opened for reading all the same; and a path that ends with a slash is
 /// that of a directory, or of nothing, or of a file that is none. Linux calls all of that a directory.
+#[inline(never)]
 fn open_directory_by_creating<K: Kernel>(
     at: &mut Target<'_, K>,
     kernel: &K,
@@ -109,15 +128,16 @@ fn open_directory_by_creating<K: Kernel>(
     linux_flags: u32,
 ) -> SysResult<LinuxFd> {
     if wanted.contains(OpenFlags::O_EXCL) {
-        let found = at.open(&Opening::path(Links::Stay)).to_bsd()?;
+        let found = at.open_again(&Opening::path(Links::Stay)).to_bsd()?;
         let _ = linux::descriptor::close(kernel, found);
         return Err(Errno::EEXIST);
     }
-    open_at(at, wanted, linux_flags & !flags::O_CREAT, 0)
+    open_again(at, wanted, linux_flags & !flags::O_CREAT, 0)
 }
 
 /// `O_EXEC`: neither readable nor writable; Linux's nearest is a descriptor that only names the file. Linux neither
 /// checks the permission then, nor creates nor empties the file.
+#[inline(never)]
 fn open_to_execute<K: Kernel>(
     at: &mut Target<'_, K>,
     kernel: &K,
@@ -131,7 +151,7 @@ fn open_to_execute<K: Kernel>(
     }
     let mut created = false;
     if wanted.contains(OpenFlags::O_CREAT) {
-        match open_at(at, wanted, flags::O_CREAT | flags::O_EXCL | flags::O_CLOEXEC, mode) {
+        match open_again(at, wanted, flags::O_CREAT | flags::O_EXCL | flags::O_CLOEXEC, mode) {
             Ok(new) => {
                 // Only a name is wanted; nothing was written that closing could lose.
                 let _ = linux::descriptor::close(kernel, new);
@@ -141,7 +161,7 @@ fn open_to_execute<K: Kernel>(
             Err(error) => return Err(error),
         }
     }
-    let file = open_at(at, wanted, linux_flags | flags::O_PATH, 0)?;
+    let file = open_again(at, wanted, linux_flags | flags::O_PATH, 0)?;
     let checked = match created {
         true => Ok(()),
         false => check_executable(kernel, file, wanted),
@@ -187,26 +207,46 @@ fn empty<K: Kernel>(kernel: &K, file: LinuxFd, wanted: OpenFlags) -> SysResult<(
     linux::descriptor::close(kernel, again).to_bsd()
 }
 
+#[inline(always)]
 fn open_at<K: Kernel>(
     at: &mut Target<'_, K>,
     wanted: OpenFlags,
     linux_flags: u32,
     mode: u32,
 ) -> SysResult<LinuxFd> {
-    let opening = Opening {
-        flags: linux_flags,
+    opened(at.open(&opening(wanted, linux_flags, mode)))
+}
+
+/// The same, for those who open once more.
+#[inline(never)]
+fn open_again<K: Kernel>(
+    at: &mut Target<'_, K>,
+    wanted: OpenFlags,
+    linux_flags: u32,
+    mode: u32,
+) -> SysResult<LinuxFd> {
+    opened(at.open_again(&opening(wanted, linux_flags, mode)))
+}
+
+fn opening(wanted: OpenFlags, flags: u32, mode: u32) -> Opening {
+    Opening {
+        flags,
         mode,
         refuses_links: wanted.contains(OpenFlags::O_NOFOLLOW_ANY),
         stays_beneath: wanted.contains(OpenFlags::O_RESOLVE_BENEATH),
-    };
-    match at.open(&opening) {
+    }
+}
+
+fn opened(result: LinuxResult<LinuxFd>) -> SysResult<LinuxFd> {
+    match result {
         Err(xnu_abi::linux::Errno::EXDEV) => Err(Errno::EACCES),
         other => other.to_bsd(),
     }
 }
 
+#[inline(never)]
 fn is_socket<K: Kernel>(at: &mut Target<'_, K>, kernel: &K) -> bool {
-    let Ok(found) = at.open(&Opening::path(Links::Follow)) else { return false };
+    let Ok(found) = at.open_again(&Opening::path(Links::Follow)) else { return false };
     let kind = file_type(kernel, found);
     // Ours alone, and only a name: closing it cannot fail in a way that matters.
     let _ = linux::descriptor::close(kernel, found);

@@ -9,7 +9,7 @@
 //! are told where there are any, where XNU tells them for files and pipes whenever it tells input.
 
 use super::fcntl::file::{Kind, kind};
-use super::pages::Pages;
+use super::scratch::Scratch;
 use crate::convert::errno::ToBsd;
 use crate::convert::poll::{self, Asked};
 use crate::descriptors::OPEN_MAX;
@@ -49,7 +49,7 @@ pub fn poll<K: Kernel, L>(
     if count as usize <= FEW {
         return poll_few(cx, entries, count, time);
     }
-    let pages = Pages::new(cx.kernel(), (count as usize).saturating_mul(size_of::<Pollfd>()))?;
+    let pages = Scratch::new(cx.kernel(), (count as usize).saturating_mul(size_of::<Pollfd>()))?;
     let copies = UserPtr::<Pollfd>::new(pages.at(0)?);
     let mut refused = false;
     for index in 0..u64::from(count) {

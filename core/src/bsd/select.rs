@@ -3,7 +3,7 @@
 //! Differs from XNU: sets are looked at up to the number of descriptors that Linux has made room for, where XNU stops at
 //! its own; and a regular file, which Apple's file systems call exceptional at all times, never is.
 
-use super::pages::{Pages, copy};
+use super::scratch::{Scratch, copy};
 use super::signal;
 use crate::convert::errno::errno;
 use crate::convert::signal::mask_to_linux;
@@ -216,7 +216,7 @@ fn wait_long<K: Kernel>(
     mask: Option<u64>,
 ) -> Result<i32, Failure> {
     let room = length.saturating_add(WORD);
-    let pages = Pages::new(kernel, room.saturating_mul(3))?;
+    let pages = Scratch::new(kernel, room.saturating_mul(3))?;
     let mut copies = [UserAddr::NULL; 3];
     for (index, (at, set)) in copies.iter_mut().zip(sets).enumerate() {
         if !set.is_null() {

@@ -8,4 +8,6 @@ pub mod poll;
 pub mod resource;
 pub mod signal;
 pub mod stat;
+pub mod statfs;
 pub mod termios;
+pub mod time;

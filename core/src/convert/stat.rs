@@ -1,6 +1,6 @@
 //! File attributes.
 
-use xnu_abi::darwin::stat::{FileFlags, FileType, Stat64};
+use xnu_abi::darwin::stat::{FileFlags, FileType, Stat, Stat64};
 use xnu_abi::darwin::time::Timespec;
 use xnu_abi::linux::{STATX_BTIME, Statx, StatxTimestamp};
 use zerocopy::FromZeros;
@@ -63,6 +63,29 @@ pub fn socket_to_stat64(from: &Statx, waiting: i32) -> Stat64 {
     to
 }
 
+/// The old `struct stat`: the lower half of the inode number, and no birth time.
+pub fn stat64_to_stat(from: &Stat64) -> Stat {
+    Stat {
+        st_dev: from.st_dev,
+        st_ino: from.st_ino as u32,
+        st_mode: from.st_mode,
+        st_nlink: from.st_nlink,
+        st_uid: from.st_uid,
+        st_gid: from.st_gid,
+        st_rdev: from.st_rdev,
+        st_atimespec: from.st_atimespec,
+        st_mtimespec: from.st_mtimespec,
+        st_ctimespec: from.st_ctimespec,
+        st_size: from.st_size,
+        st_blocks: from.st_blocks,
+        st_blksize: from.st_blksize,
+        st_flags: from.st_flags,
+        st_gen: from.st_gen,
+        st_lspare: 0,
+        st_qspare: [0; 2],
+    }
+}
+
 const S_IFIFO: u16 = FileType::S_IFIFO.number();
 const S_IFSOCK: u16 = FileType::S_IFSOCK.number();
 
@@ -109,6 +132,14 @@ mod tests {
         assert_eq!((pipe.st_mode, pipe.st_uid, pipe.st_mtimespec.tv_sec), (0o010660, 501, 5));
         let socket = socket_to_stat64(&statx, 3);
         assert_eq!((socket.st_mode, socket.st_size, socket.st_mtimespec.tv_sec), (0o140666, 3, 0));
+    }
+
+    #[test]
+    fn old_layout_has_the_lower_half_of_the_inode_number() {
+        let mut stat = Stat64::new_zeroed();
+        (stat.st_ino, stat.st_size, stat.st_mode) = (0x1_2345_6789, 7, 0o100644);
+        let old = stat64_to_stat(&stat);
+        assert_eq!((old.st_ino, old.st_size, old.st_mode), (0x2345_6789, 7, 0o100644));
     }
 
     #[test]

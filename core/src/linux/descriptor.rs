@@ -83,6 +83,7 @@ pub fn pwritev2<K: Kernel>(
 }
 
 /// `man 2 openat`. `path` ends with a NUL.
+#[inline(always)]
 pub fn openat<K: Kernel>(
     kernel: &K,
     directory: LinuxFd,
@@ -101,6 +102,7 @@ pub fn openat<K: Kernel>(
 }
 
 /// `man 2 close`.
+#[inline(always)]
 pub fn close<K: Kernel>(kernel: &K, file: LinuxFd) -> LinuxResult<()> {
     unit(call!(kernel, Close, file.arg()))
 }
@@ -229,6 +231,7 @@ pub struct OpenHow {
 }
 
 /// `man 2 openat2`. `path` ends with a NUL.
+#[inline(always)]
 pub fn openat2<K: Kernel>(
     kernel: &K,
     directory: LinuxFd,

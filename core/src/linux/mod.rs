@@ -8,6 +8,7 @@
 #![allow(unsafe_code)]
 
 pub mod descriptor;
+pub mod directory;
 pub mod memory;
 pub mod metadata;
 pub mod name;
@@ -16,6 +17,7 @@ pub mod process;
 pub mod signal;
 pub mod time;
 pub mod wait;
+pub mod xattr;
 
 use crate::kernel::Arg;
 use xnu_abi::linux::Errno;

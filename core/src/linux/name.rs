@@ -20,6 +20,12 @@ pub fn faccessat<K: Kernel>(
     unit(call!(kernel, Faccessat2, directory.arg(), Arg::In(path), value(mode), flags))
 }
 
+/// `man 2 faccessat2` of a path in mapped memory of our own.
+pub fn faccessat_mapped<K: Kernel>(kernel: &K, path: UserAddr, mode: i32, flags: u32) -> LinuxResult<()> {
+    let flags = Arg::Val(flags as usize);
+    unit(call!(kernel, Faccessat2, LinuxFd::CWD.arg(), Arg::User(path), value(mode), flags))
+}
+
 /// `man 2 readlinkat`, into guest memory. `path` ends with a NUL.
 pub fn readlinkat<K: Kernel>(
     kernel: &K,

@@ -55,6 +55,12 @@ pub fn getsid<K: Kernel>(kernel: &K, process: i32) -> LinuxResult<i32> {
     int(call!(kernel, Getsid, value(process)))
 }
 
+/// `man 2 getgroups`: how many were filled in; `EINVAL` where there is room for too few.
+pub fn getgroups<K: Kernel>(kernel: &K, groups: &mut [u32]) -> LinuxResult<usize> {
+    let count = Arg::Val(groups.len());
+    call!(kernel, Getgroups, count, Arg::Out(groups.as_mut_bytes()))
+}
+
 /// `man 2 prlimit` of the calling process: the old limits, after setting new ones if there are any.
 pub fn prlimit<K: Kernel>(kernel: &K, resource: u32, new: Option<&Rlimit>) -> LinuxResult<Rlimit> {
     let mut old = Rlimit::new_zeroed();

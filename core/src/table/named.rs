@@ -3,14 +3,16 @@
 use super::argument::{Argument, Rendering};
 use bitflags::{Bits, Flags};
 use core::fmt::{self, LowerHex, Write};
+use xnu_abi::darwin::attr::AttributeOptions;
 use xnu_abi::darwin::fcntl::{AtFlags, FcntlCommand, FlockOperation, OpenFlags};
 use xnu_abi::darwin::ioctl::IoctlRequest;
 use xnu_abi::darwin::mman::{Advice, MapFlags, Prot};
 use xnu_abi::darwin::resource::RlimitResource;
 use xnu_abi::darwin::signal::{InfoStyle, Signal, SigprocmaskHow};
-use xnu_abi::darwin::stat::Mode;
+use xnu_abi::darwin::stat::{FileFlags, Mode};
 use xnu_abi::darwin::time::Itimer;
-use xnu_abi::darwin::unistd::{AccessFlags, Whence};
+use xnu_abi::darwin::unistd::{AccessFlags, PathconfName, Whence};
+use xnu_abi::darwin::xattr::XattrOptions;
 
 /// Writes the names of the bits that are set, joined by `|`, and what has no name as a number.
 fn render_flags<F>(flags: F, first: Option<&str>, out: &mut dyn Write) -> fmt::Result
@@ -54,8 +56,11 @@ macro_rules! flag_arguments {
 
 flag_arguments! {
     AtFlags as u32,
+    AttributeOptions as u32,
+    FileFlags as u32,
     FlockOperation as u32,
     MapFlags as u32,
+    XattrOptions as u32,
 }
 
 /// Flag sets whose empty set has a name.
@@ -168,6 +173,7 @@ number_arguments! {
     FcntlCommand as i32,
     InfoStyle as u32,
     Itimer as i32,
+    PathconfName as i32,
     RlimitResource as i32,
     Signal as i32,
     SigprocmaskHow as i32,

@@ -2,9 +2,10 @@
 //!
 //! Whoever uses a host path looks it up again, and may find something else by then: handlers use [`super::Target`].
 
+use super::handle::Handle;
 use super::host_path;
 use super::prefix::Lookup;
-use super::roads::Opening;
+use super::roads::{Opening, plain_leaf};
 use super::source::Name;
 use super::walk::{Last, Links, Walk};
 use crate::kernel::Kernel;
@@ -38,23 +39,72 @@ pub fn expand<K: Kernel>(
     let Some(lookup) = lookup else { return Ok(()) };
     let links = if flags & VCHROOT_FOLLOW != 0 { Links::Follow } else { Links::Stay };
     let directory = LinuxFd(dfd);
-    let bare = path.strip_suffix(b"\0").unwrap_or(path);
-    let one_name = bare.strip_prefix(b"/").unwrap_or(bare);
-    // One name is sooner read than opened.
-    if !one_name.is_empty() && !one_name.contains(&b'/') || !lookup.may_use_openat2() {
-        return by_walk(lookup, directory, whole, links);
+    if lookup.may_use_openat2()
+        && let Some(answer) = by_object(lookup, directory, whole, links)
+    {
+        return answer;
     }
-    match lookup.open(directory, path, &Opening::path(links)) {
-        Ok(found) => {
-            let found = super::handle::Handle::owned(lookup.kernel, found);
-            match host_path::read_whole(lookup.kernel, found.file(), whole) {
-                Ok(_) => Ok(()),
-                Err(error) => Err(error),
-            }
+    by_walk(lookup, directory, whole, links)
+}
+
+/// By what Linux says of the object. `None` where that is missing.
+#[inline(always)]
+fn by_object<K: Kernel>(
+    lookup: Lookup<'_, K>,
+    directory: LinuxFd,
+    whole: &mut [u8; PATH_BYTES],
+    links: Links,
+) -> Option<LinuxResult<()>> {
+    let path = text(whole).ok()?;
+    let one_name = path.strip_prefix(b"/").unwrap_or(path);
+    let opening = Opening::path(links);
+    // One name is sooner looked at than opened.
+    if one_name.contains(&b'/') {
+        match lookup.open_at_once(directory, path, &opening) {
+            None | Some(Err(Errno::ENOENT)) => {}
+            Some(answer) => return Some(answer.and_then(|found| take_path(lookup.kernel, found, whole))),
         }
-        Err(Errno::ENOENT) => by_walk(lookup, directory, whole, links),
-        Err(error) => Err(error),
     }
+    by_parent(lookup, directory, whole, links).or_else(|| {
+        match lookup.open(directory, text(whole).ok()?, &opening) {
+            Err(Errno::ENOENT) => None,
+            answer => Some(answer.and_then(|found| take_path(lookup.kernel, found, whole))),
+        }
+    })
+}
+
+/// Closes an object, having read its path.
+fn take_path<K: Kernel>(kernel: &K, found: LinuxFd, whole: &mut [u8; PATH_BYTES]) -> LinuxResult<()> {
+    let found = Handle::owned(kernel, found);
+    host_path::read_whole(kernel, found.file(), whole).map(|_| ())
+}
+
+/// By what Linux says of the directory that the last name is in, if the name itself leads no further.
+#[inline(never)]
+fn by_parent<K: Kernel>(
+    lookup: Lookup<'_, K>,
+    directory: LinuxFd,
+    whole: &mut [u8; PATH_BYTES],
+    links: Links,
+) -> Option<LinuxResult<()>> {
+    let kernel = lookup.kernel;
+    let path = text(whole).ok()?;
+    let leaf = plain_leaf(path)?;
+    if lookup.mentions_exit(path) {
+        return None;
+    }
+    let parent = lookup.find_parent(directory, path, leaf, &Opening::path(links)).ok()?;
+    let leaf = path.get_mut(leaf..)?;
+    match linux::name::readlinkat_own(kernel, parent.file(), leaf, &mut [0]) {
+        Ok(_) if links != Links::Follow => {}
+        Err(Errno::EINVAL) => {}
+        Err(Errno::ENOENT) if !lookup.is_case_insensitive() => {}
+        Err(Errno::ENOENT) if lookup.respell_leaf(&parent, leaf) == Ok(false) => {}
+        _ => return None,
+    }
+    let mut name = Name::new();
+    name.set(leaf.strip_suffix(b"\0")?);
+    Some(path_in(kernel, parent.file(), &name, false, whole))
 }
 
 #[inline(never)]
@@ -75,8 +125,19 @@ fn by_walk<K: Kernel>(
         return host_path::read_whole(kernel, directory, whole).map(|_| ());
     }
     let exists = exists(kernel, directory, name.with_nul(), end.must_be_directory)?;
+    path_in(kernel, directory, &name, end.must_be_directory && !exists, whole)
+}
+
+/// The path of a name in a directory.
+fn path_in<K: Kernel>(
+    kernel: &K,
+    directory: LinuxFd,
+    name: &Name,
+    has_slash: bool,
+    whole: &mut [u8; PATH_BYTES],
+) -> LinuxResult<()> {
     let length = host_path::read_whole(kernel, directory, whole)?;
-    let slash: &[u8] = if end.must_be_directory && !exists { b"/" } else { b"" };
+    let slash: &[u8] = if has_slash { b"/" } else { b"" };
     // Linux's root is its own slash.
     let length = if length == 1 { 0 } else { length };
     let added = [b"/", name.bytes(), slash, b"\0"];
@@ -121,17 +182,17 @@ pub fn unexpand<K: Kernel>(lookup: Option<Lookup<'_, K>>, args: &mut VchrootUnex
     let Some(lookup) = lookup else { return Ok(()) };
     let path = args.path.get(..length).unwrap_or_default();
     if path.split(|byte| *byte == b'/').any(|component| component == b"..") {
-        return by_object(lookup, args);
+        return unexpand_object(lookup, args);
     }
     lookup.to_guest(&mut args.path, length).map(|_| ())
 }
 
 /// With `..` in it, a path may begin with the prefix and lead elsewhere.
-fn by_object<K: Kernel>(lookup: Lookup<'_, K>, args: &mut VchrootUnexpandArgs) -> LinuxResult<()> {
+fn unexpand_object<K: Kernel>(lookup: Lookup<'_, K>, args: &mut VchrootUnexpandArgs) -> LinuxResult<()> {
     let kernel = lookup.kernel;
     let named = flags::O_PATH | flags::O_NOFOLLOW | flags::O_CLOEXEC;
     let found = linux::descriptor::openat(kernel, LinuxFd::CWD, &args.path, named, 0)?;
-    let found = super::handle::Handle::owned(kernel, found);
+    let found = Handle::owned(kernel, found);
     lookup.path_of(found.file(), &mut args.path).map(|_| ())
 }
 

@@ -380,6 +380,11 @@ impl<'a, K: Kernel> Lookup<'a, K> {
         self.state.root.get()
     }
 
+    /// Whether an open file is the prefix.
+    pub(crate) fn is_root(&self, file: LinuxFd) -> bool {
+        Identity::of(self.kernel, file) == Ok(self.root_identity())
+    }
+
     /// That of the directory that the exit covers.
     pub(crate) fn covered_identity(&self) -> Identity {
         self.state.covered.get()

@@ -66,14 +66,34 @@ impl<'a, K: Kernel> Target<'a, K> {
     ///
     /// # Errors
     /// Linux's; `EXDEV` for what is not beneath where it must be.
-    #[inline(never)]
+    #[inline(always)]
     pub fn open(&mut self, opening: &Opening) -> LinuxResult<LinuxFd> {
+        let at_once = match self.lookup {
+            Some(lookup) => lookup.open_at_once(self.directory, self.path.with_nul_from(0), opening),
+            None => Some(self.open_unprefixed(opening)),
+        };
+        match (at_once, self.lookup) {
+            (Some(Err(Errno::ENOENT)), Some(lookup)) if lookup.is_case_insensitive() => {
+                lookup.open_folded(self.directory, self.path.with_nul_mut(), opening)
+            }
+            (None, Some(lookup)) => lookup.open(self.directory, self.path.with_nul_mut(), opening),
+            (answer, _) => answer.unwrap_or(Err(Errno::ENOENT)),
+        }
+    }
+
+    /// The same, for those who open once more: slower, and with less on the stack.
+    ///
+    /// # Errors
+    /// As [`Target::open`].
+    #[inline(never)]
+    pub fn open_again(&mut self, opening: &Opening) -> LinuxResult<LinuxFd> {
         match self.lookup {
             Some(lookup) => lookup.open(self.directory, self.path.with_nul_mut(), opening),
             None => self.open_unprefixed(opening),
         }
     }
 
+    #[inline(always)]
     fn open_unprefixed(&self, opening: &Opening) -> LinuxResult<LinuxFd> {
         let Opening { flags, mode, refuses_links, stays_beneath } = *opening;
         let path = self.path.with_nul_from(0);

@@ -93,7 +93,7 @@ impl<'a, K: Kernel> Lookup<'a, K> {
     }
 
     /// Opens what a path leads to. `path` ends with its terminator; `directory` is where it starts if it is relative.
-    /// What is in `path` changes meanwhile, and is the same afterwards.
+    /// What is in `path` changes meanwhile, and is the same afterwards, but perhaps for the spelling of its last name.
     ///
     /// # Errors
     /// Linux's for the same path in a process whose root is the prefix.
@@ -116,6 +116,40 @@ impl<'a, K: Kernel> Lookup<'a, K> {
             }
             _ => self.open_existing(directory, path, opening),
         }
+    }
+
+    /// What most paths take: one call, whose answer is the answer. `None` where it may be another, but `ENOENT` may yet be
+    /// there in another spelling.
+    #[inline(always)]
+    pub(super) fn open_at_once(
+        &self,
+        directory: LinuxFd,
+        path: &[u8],
+        opening: &Opening,
+    ) -> Option<LinuxResult<LinuxFd>> {
+        if opening.stays_beneath || !self.is_plain(path, opening.has(flags::O_CREAT)) {
+            return None;
+        }
+        let (start, resolve) = match path.first() {
+            Some(b'/') => (self.root, flags::RESOLVE_IN_ROOT),
+            _ => (directory, flags::RESOLVE_BENEATH),
+        };
+        match linux::descriptor::openat2(self.kernel, start, path, &opening.how(resolve)) {
+            Err(WALK | Errno::EAGAIN | Errno::ENOSYS | Errno::EPERM) => None,
+            Err(Errno::ELOOP) if self.has_exit() => None,
+            answer => Some(answer),
+        }
+    }
+
+    /// Whether one call can answer for a path: names need not be compared, and no link can lead to the exit unseen.
+    #[inline(always)]
+    fn is_plain(&self, path: &[u8], creates: bool) -> bool {
+        let sees_exit = match self.covered() {
+            Covered::Sealed => true,
+            Covered::Marker => !self.mentions_exit(path),
+            _ => false,
+        };
+        sees_exit && self.may_use_openat2() && !(creates && self.is_case_insensitive())
     }
 
     /// Opens what is there, and makes a file only where names are not folded and no link leads to an exit.
@@ -222,20 +256,25 @@ impl<'a, K: Kernel> Lookup<'a, K> {
         let Ok(parent) = self.find_parent(directory, path, leaf, opening) else {
             return self.walk_open(directory, path, opening);
         };
-        let leaf = path.get(leaf..).unwrap_or(b"\0");
-        match self.has_spelling(&parent, leaf)? {
+        let leaf = path.get_mut(leaf..).unwrap_or_default();
+        match self.respell_leaf(&parent, leaf)? {
             true if exclusive => Err(Errno::EEXIST),
             true => self.walk_open(parent.file(), leaf, opening),
             false => self.create_in(&parent, leaf, opening),
         }
     }
 
-    /// Whether a directory has a name in some spelling. The name has a terminator.
+    /// Whether a directory has a name in some spelling, which is put in its place if it is as long. The name has a
+    /// terminator.
     #[inline(never)]
-    fn has_spelling(&self, directory: &Handle<'a, K>, leaf: &[u8]) -> LinuxResult<bool> {
+    pub(super) fn respell_leaf(&self, directory: &Handle<'a, K>, leaf: &mut [u8]) -> LinuxResult<bool> {
         let mut name = Name::new();
         name.set(leaf.strip_suffix(b"\0").unwrap_or(leaf));
-        self.respell(directory.file(), &mut name)
+        let found = self.respell(directory.file(), &mut name)?;
+        if found && name.with_nul().len() == leaf.len() {
+            leaf.copy_from_slice(name.with_nul());
+        }
+        Ok(found)
     }
 
     /// A directory cannot be made by an open, not even where it is there already.
@@ -260,16 +299,24 @@ impl<'a, K: Kernel> Lookup<'a, K> {
 
     /// A name that is not there as it is spelled: looks for it below its parent, if that is there.
     #[inline(never)]
-    fn open_folded(&self, directory: LinuxFd, path: &mut [u8], opening: &Opening) -> LinuxResult<LinuxFd> {
+    pub(super) fn open_folded(
+        &self,
+        directory: LinuxFd,
+        path: &mut [u8],
+        opening: &Opening,
+    ) -> LinuxResult<LinuxFd> {
         let Some(leaf) = plain_leaf(path) else { return self.walk_open(directory, path, opening) };
         let Ok(parent) = self.find_parent(directory, path, leaf, opening) else {
             return self.walk_open(directory, path, opening);
         };
-        let leaf = path.get(leaf..).unwrap_or(b"\0");
-        // Where it is found as it is spelled, it is a link to something that is missing.
-        match self.has_spelling(&parent, leaf)? {
-            true => self.walk_open(parent.file(), leaf, opening),
-            false => Err(Errno::ENOENT),
+        let leaf = path.get_mut(leaf..).unwrap_or_default();
+        if !self.respell_leaf(&parent, leaf)? {
+            return Err(Errno::ENOENT);
+        }
+        match self.directly(parent.file(), leaf, opening) {
+            // A link that leads elsewhere, or a spelling of another length.
+            Err(WALK | Errno::ENOENT) => self.walk_open(parent.file(), leaf, opening),
+            other => other,
         }
     }
 
@@ -286,7 +333,7 @@ impl<'a, K: Kernel> Lookup<'a, K> {
     }
 
     /// The same, by the road of one call.
-    fn find_parent(
+    pub(super) fn find_parent(
         &self,
         directory: LinuxFd,
         path: &mut [u8],
@@ -369,7 +416,7 @@ impl<'a, K: Kernel> Lookup<'a, K> {
 
 /// Where the last component of a path begins, if it is an ordinary name with nothing behind it. `path` ends with its
 /// terminator.
-fn plain_leaf(path: &[u8]) -> Option<usize> {
+pub(super) fn plain_leaf(path: &[u8]) -> Option<usize> {
     let bare = path.strip_suffix(b"\0").unwrap_or(path);
     let leaf = bare.rsplit(|byte| *byte == b'/').next()?;
     let is_plain = !leaf.is_empty() && leaf != b"." && leaf != b".." && leaf.len() <= NAME_MAX;

@@ -44,6 +44,11 @@ impl<'d, D: Dice> Generator<'d, D> {
         Generator { dice, words, names }
     }
 
+    /// A generator of paths in a tree that has all the names.
+    pub fn with_all_names(dice: &'d mut D, words: Words) -> Generator<'d, D> {
+        Generator { dice, words, names: NAMES.iter().map(|name| name.to_vec()).collect() }
+    }
+
     fn name(&mut self) -> Vec<u8> {
         let index = self.dice.below(self.names.len());
         self.names[index].clone()

@@ -1,6 +1,7 @@
 //! Random trees, random paths in them, and what becomes of each path below a prefix and in a process whose root the
 //! prefix really is. For the differential test and the fuzz targets.
 
+pub mod fuzzed;
 pub mod generator;
 pub mod on_mock;
 pub mod subject;

@@ -11,12 +11,12 @@ use xnu_core::vchroot::Options;
 use xnu_core::{Arg, Kernel, Process};
 
 /// The directory that the tree is in.
-const TOP: &str = "/some/prefix";
+pub(super) const TOP: &str = "/some/prefix";
 
 /// A descriptor that is never open.
 const CLOSED: i32 = 999;
 
-fn machine(seed: u64) -> Mock {
+pub(super) fn machine(seed: u64) -> Mock {
     let mock = Mock::new(seed);
     mock.keep_calls(false);
     mock.set_credentials(Credentials::root());
@@ -29,7 +29,12 @@ fn machine(seed: u64) -> Mock {
     mock
 }
 
-fn starts<K: Kernel>(kernel: &K, tree: &Tree, top: i32, nodes: &[usize]) -> Vec<i32> {
+/// Opens it.
+pub(super) fn place_top<K: Kernel>(kernel: &K) -> i32 {
+    place(kernel, AT_FDCWD, TOP.as_bytes())
+}
+
+pub(super) fn starts<K: Kernel>(kernel: &K, tree: &Tree, top: i32, nodes: &[usize]) -> Vec<i32> {
     let path = |label: usize| label.checked_sub(1).map_or(&b""[..], |node| tree.nodes[node].path.as_slice());
     let mut starts: Vec<i32> = nodes.iter().map(|label| place(kernel, top, path(*label))).collect();
     // The first is the working directory.
@@ -54,7 +59,7 @@ pub fn compare(dice: &mut impl Dice, options: Options, has_openat2: bool, calls:
 
     let plan = if has_openat2 { Plan::none() } else { Plan::every(Sysno::Openat2, Errno::ENOSYS) };
     let prefixed = Fault::new(machine(1), plan);
-    let top = place(&prefixed, AT_FDCWD, TOP.as_bytes());
+    let top = place_top(&prefixed);
     let labels = tree.make(&prefixed, top);
     let own = starts(&prefixed, &tree, top, &nodes);
     let process = Process::new(prefixed, Module::new());
@@ -65,7 +70,7 @@ pub fn compare(dice: &mut impl Dice, options: Options, has_openat2: bool, calls:
     let mut ours = Prefixed { process: &process, labels, starts: own, memory };
 
     let rooted = machine(1);
-    let top = place(&rooted, AT_FDCWD, TOP.as_bytes());
+    let top = place_top(&rooted);
     let labels = tree.make(&rooted, top);
     rooted.set_root(TOP);
     let own = starts(&rooted, &tree, top, &nodes);

@@ -103,7 +103,7 @@ pub enum Seen {
     Error(Errno),
     /// It led to this node, or to one that is new, of this type.
     Object(Option<usize>, u32),
-    /// There is a host path, which the process may not use.
+    /// There is a host path that the process may not use, or none any more.
     Unreachable,
     /// The target of a link.
     Text(Vec<u8>),
@@ -115,7 +115,7 @@ impl Seen {
     /// Whether both may be answers of the same call. Of two paths that are both wrong, or two calls in place of one,
     /// either error will do.
     pub fn agrees(&self, other: &Seen, op: &Op) -> bool {
-        // The host path leads through all directories above, which may not let everybody through.
+        // The host path leads through all directories above, which may not let everybody through, or there is none.
         if matches!(op, Op::Expand { .. }) && *self == Seen::Unreachable {
             return true;
         }
@@ -171,7 +171,7 @@ pub fn stat<K: Kernel, L: xnu_core::Lkm>(
     };
     let cx = &mut Context { process, thread: None };
     let buf = UserPtr::<Stat64>::new(room.checked_add(STAT_AT).expect("room behind the path"));
-    match metadata::fstatat64(cx, start, path, buf, flags) {
+    match metadata::fstatat(cx, start, path, buf, flags) {
         Ok(()) => {
             let stat = buf.read(&process.kernel).expect("what was written");
             Ok((stat.st_ino, u32::from(stat.st_mode) & flags::S_IFMT))
@@ -213,6 +213,15 @@ impl<'a, K: Kernel, L: xnu_core::Lkm> Prefixed<'a, K, L> {
         args.path[path.len()] = 0;
         self.process.vchroot_expand(&mut args)?;
         Ok(until_nul(&args.path))
+    }
+
+    /// Whether an object is there that no path leads to any more: a directory that was removed while it was open.
+    fn lost_its_path(&self, target: &mut Target<'_, K>, follow: bool) -> bool {
+        let links = if follow { Links::Follow } else { Links::Stay };
+        let Ok(LinuxFd(file)) = target.open(&Opening::path(links)) else { return false };
+        let path = self.process.vchroot_fdpath(file, &mut [0; PATH_BYTES]);
+        close(&self.process.kernel, file);
+        path == Err(Errno::ENOENT)
     }
 
     /// The object at a host path; unexpanding it and expanding the result leads to the same.
@@ -295,10 +304,10 @@ impl<'a, K: Kernel, L: xnu_core::Lkm> Prefixed<'a, K, L> {
                     sys(kernel, Sysno::Renameat, args)
                 }))
             }
-            Op::Expand { follow } => {
-                let path = self.expand(start, &case.path, *follow)?;
-                self.at_host(&path, kernel)
-            }
+            Op::Expand { follow } => match self.expand(start, &case.path, *follow) {
+                Err(Errno::ENOENT) if self.lost_its_path(&mut target, *follow) => Ok(Seen::Unreachable),
+                path => self.at_host(&path?, kernel),
+            },
             Op::ExpandAndCreate => {
                 let path = [self.expand(start, &case.path, true)?.as_slice(), b"\0"].concat();
                 let flags = flags::O_CREAT | flags::O_WRONLY | flags::O_NOFOLLOW | NONBLOCK;

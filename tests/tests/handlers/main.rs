@@ -1,5 +1,6 @@
 //! Every served handler against the mock, as transcripts through the table: a call, an arrow, what the guest gets.
 
+mod attributes;
 mod descriptor;
 mod device;
 mod expectations;
@@ -8,6 +9,7 @@ mod fcntl;
 mod fcntl_lock;
 mod fcntl_signature;
 mod fcntl_space;
+mod flags;
 mod frames;
 mod fsctl;
 mod guarded;
@@ -17,15 +19,21 @@ mod mach;
 mod machdep;
 mod memory;
 mod metadata;
+mod mode;
 mod name;
 mod native;
 mod open;
 mod open_extended;
+mod owner;
 mod poll;
+mod prefixed;
 mod process;
 mod select;
 mod signal;
+mod statfs;
 mod support;
 mod sweep;
 mod time;
+mod times;
 mod transfer;
+mod xattr;

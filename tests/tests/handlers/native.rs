@@ -226,3 +226,41 @@ fn quiet_pipes_and_sockets_break_without_a_signal() {
     }
     assert_eq!(call(&k, "close", &[write]), ok(0));
 }
+
+#[test]
+fn flags_and_attribute_lists_work_on_the_host_too() {
+    let k = native();
+    let scratch = Scratch::new("flags", b"hello");
+    let fd = scratch.fd() as u64;
+    let mut stat = [0u8; 144];
+    let mut flags = |wanted: u64| {
+        let answer = call(&k, "fchflags", &[fd, wanted]);
+        assert_eq!(call(&k, "fstat64", &[fd, stat.as_mut_ptr() as u64]), ok(0));
+        (answer, u32::from_le_bytes(stat[116..120].try_into().expect("four bytes")))
+    };
+    match flags(0x8001) {
+        // A file system without the attributes.
+        (Reply::Error(ENOTSUP), shown) => assert_eq!(shown, 0),
+        seen => {
+            assert_eq!(seen, (ok(0), 0x8001));
+            assert_eq!(flags(1), (ok(0), 1));
+            assert_eq!(flags(0), (ok(0), 0));
+        }
+    }
+    // Name, kind and length of each entry of a directory.
+    let directory = fs::File::open("/proc/self").expect("a directory");
+    let list: [u32; 6] = [5, 0x8000_0009, 0, 0, 0x200, 0];
+    let mut reply = [0u8; 4096];
+    let fd = directory.as_raw_fd() as u64;
+    let mut count = 0;
+    loop {
+        let words = [fd, list.as_ptr() as u64, reply.as_mut_ptr() as u64, 4096, 0];
+        match value(call(&k, "getattrlistbulk", &words)) {
+            0 => break,
+            more => count += more,
+        }
+    }
+    // Entries of the process itself come and go while it is looked at.
+    let listed = fs::read_dir("/proc/self").expect("a directory").count() as u64;
+    assert!(count > 20 && count.abs_diff(listed) < 5, "{count} of {listed}");
+}

@@ -267,7 +267,7 @@ macro_rules! errnos {
 errnos! {
     EPERM ENOENT ESRCH EINTR EBADF ENOMEM EACCES EFAULT EEXIST ENODEV ENOTDIR EISDIR EINVAL EMFILE ENOSPC
     ESPIPE EPIPE EAGAIN ENOTSUP ENAMETOOLONG ELOOP ENOTEMPTY ENOSYS ENXIO
-    ENOTTY ENOTSOCK EOPNOTSUPP EOVERFLOW ETIMEDOUT EFBIG ERANGE EBADEXEC E2BIG
+    ENOTTY ENOTSOCK EOPNOTSUPP EOVERFLOW ETIMEDOUT EFBIG ERANGE EBADEXEC E2BIG ENOATTR
 }
 
 /// Access modes are numbers in the lowest bits of the flags.
@@ -457,4 +457,24 @@ pub(crate) fn dirty(low: i32) -> u64 {
 /// A `struct __sigaction`: handler, trampoline (`0x7000`), mask and flags.
 pub(crate) fn action(handler: u64, mask: u32, flags: u32) -> Vec<u8> {
     bytes([handler, 0x7000, u64::from(mask) | u64::from(flags) << 32])
+}
+
+/// A `struct kauth_filesec` up to its entries, with room for two.
+pub(crate) fn filesec(magic: u32, entries: u32) -> Vec<u8> {
+    let mut header = vec![0; 44 + 2 * 24];
+    header[..4].copy_from_slice(&magic.to_le_bytes());
+    header[36..40].copy_from_slice(&entries.to_le_bytes());
+    header
+}
+
+/// What `stat64` says of a path, links not followed: mode, owner and group.
+pub(crate) fn mode_and_owner(k: &Machine<Mock>, path: &str) -> (u64, u64, u64) {
+    let buf = k.alloc(144);
+    xnu!(k, lstat64(path, buf) => 0);
+    (number(k, buf, 4, 2) & 0o7777, number(k, buf, 16, 4), number(k, buf, 20, 4))
+}
+
+/// A `struct attrlist`.
+pub(crate) fn attribute_list(common: u32, volume: u32, directory: u32, file: u32, extended: u32) -> Vec<u8> {
+    [5, common, volume, directory, file, extended].iter().flat_map(|set| set.to_le_bytes()).collect()
 }

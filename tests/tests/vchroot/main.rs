@@ -1,5 +1,6 @@
 //! Paths below a prefix: against a process whose root the prefix really is, on the mock and on Linux.
 
+mod attributes;
 mod case;
 mod corners;
 mod exit;

@@ -30,7 +30,10 @@ pub(crate) struct Row {
 type Turn = dyn FnMut(u64) -> Result<Duration, String>;
 
 /// Something that can be done many times over.
-pub(crate) struct Side(Box<Turn>);
+pub(crate) struct Side {
+    turn: Box<Turn>,
+    calls: Option<u64>,
+}
 
 impl Side {
     /// A call in this thread. Its arguments should come through [`black_box`]; its result goes there by itself.
@@ -64,7 +67,17 @@ impl Side {
 
     /// Anything that does its work so many times and says how long that took: a guest that measures itself, say.
     pub(crate) fn timed(turn: impl FnMut(u64) -> Result<Duration, String> + 'static) -> Side {
-        Side(Box::new(turn))
+        Side { turn: Box::new(turn), calls: None }
+    }
+
+    /// Says how many Linux calls it makes each time.
+    pub(crate) fn with_calls(self, calls: u64) -> Side {
+        Side { calls: Some(calls), ..self }
+    }
+
+    /// How many Linux calls it makes each time, if that was counted.
+    pub(crate) fn calls(&self) -> Option<u64> {
+        self.calls
     }
 }
 
@@ -95,11 +108,11 @@ pub(crate) fn measure((mut ours, mut theirs): (Side, Side)) -> Result<Measuremen
     for number in 0..rounds {
         // The first of two may find a colder cache or a slower clock: take turns at being it.
         let (our_time, their_time) = if number % 2 == 0 {
-            let our_time = (ours.0)(our_count)?;
-            (our_time, (theirs.0)(their_count)?)
+            let our_time = (ours.turn)(our_count)?;
+            (our_time, (theirs.turn)(their_count)?)
         } else {
-            let their_time = (theirs.0)(their_count)?;
-            ((ours.0)(our_count)?, their_time)
+            let their_time = (theirs.turn)(their_count)?;
+            ((ours.turn)(our_count)?, their_time)
         };
         let each = |time: Duration, count: u64| time.as_secs_f64() / count as f64;
         let ratio = each(our_time, our_count) / each(their_time, their_count);
@@ -115,7 +128,7 @@ pub(crate) fn measure((mut ours, mut theirs): (Side, Side)) -> Result<Measuremen
 fn calibrate(side: &mut Side) -> Result<(u64, Duration), String> {
     let mut count = 1_u64;
     loop {
-        let time = (side.0)(count)?;
+        let time = (side.turn)(count)?;
         if time >= TURN / 2 {
             let fitting = count as f64 * (TURN.as_secs_f64() / time.as_secs_f64());
             let fitting = (fitting as u64).max(1);

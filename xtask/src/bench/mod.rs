@@ -36,6 +36,8 @@ pub(crate) struct Outcome {
     row: &'static Row,
     /// Every run, in order: more than one if the earlier ones missed the goal.
     runs: Vec<Measurement>,
+    /// Linux calls each time, ours and theirs, where they were counted.
+    calls: [Option<u64>; 2],
     /// Why there are no more runs, if a side could not be run.
     error: Option<String>,
 }
@@ -71,10 +73,11 @@ pub(crate) fn run(options: Options) -> ExitCode {
 
 /// Measures a row, and again if it misses.
 fn measure_row(row: &'static Row) -> Outcome {
-    let mut outcome = Outcome { row, runs: Vec::new(), error: None };
+    let mut outcome = Outcome { row, runs: Vec::new(), calls: [None; 2], error: None };
     for run in 0..=RERUNS {
         progress(row.name, run);
-        match (row.sides)().and_then(measure::measure) {
+        let sides = (row.sides)().inspect(|(ours, theirs)| outcome.calls = [ours.calls(), theirs.calls()]);
+        match sides.and_then(measure::measure) {
             Ok(measurement) => outcome.runs.push(measurement),
             Err(error) => outcome.error = Some(error),
         }

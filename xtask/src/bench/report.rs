@@ -14,6 +14,14 @@ fn verdict(outcome: &Outcome) -> String {
     }
 }
 
+/// Linux calls each time: ours, and theirs.
+fn calls(calls: [Option<u64>; 2]) -> String {
+    match calls {
+        [None, None] => String::new(),
+        sides => sides.map(|calls| calls.map_or("-".to_owned(), |calls| calls.to_string())).join(" / "),
+    }
+}
+
 /// The rows without figures.
 pub(crate) fn list(rows: &[&'static Row]) -> String {
     let mut lines = vec![["row", "what", "against", "goal"].map(str::to_owned)];
@@ -25,7 +33,7 @@ pub(crate) fn list(rows: &[&'static Row]) -> String {
 
 /// All rows with their ratios, and below them what a reader of the verdicts must know.
 pub(crate) fn table(outcomes: &[Outcome]) -> String {
-    let header = ["row", "what", "against", "median", "min", "max", "goal", "verdict"];
+    let header = ["row", "what", "against", "median", "min", "max", "goal", "calls", "verdict"];
     let mut lines = vec![header.map(str::to_owned)];
     for outcome in outcomes {
         let row = outcome.row;
@@ -42,15 +50,19 @@ pub(crate) fn table(outcomes: &[Outcome]) -> String {
             ratio(|run| run.min),
             ratio(|run| run.max),
             format!("{:.2}", row.goal),
+            calls(outcome.calls),
             verdict(outcome),
         ]);
     }
-    let mut text = aligned(&lines, &[false, false, false, true, true, true, true, false]);
+    let mut text = aligned(&lines, &[false, false, false, true, true, true, true, true, false]);
     let rounds: Vec<usize> =
         outcomes.iter().flat_map(|outcome| &outcome.runs).map(|run| run.rounds).collect();
     if let (Some(min), Some(max)) = (rounds.iter().min(), rounds.iter().max()) {
         let rounds = if min == max { min.to_string() } else { format!("{min} to {max}") };
         let _ = writeln!(text, "\nRatios of time, {rounds} interleaved rounds a run; below 1 is faster.");
+        if outcomes.iter().any(|outcome| outcome.calls != [None; 2]) {
+            let _ = writeln!(text, "Calls are Linux calls each time, ours / theirs.");
+        }
     }
     for outcome in outcomes {
         let name = outcome.row.name;
@@ -110,7 +122,7 @@ mod tests {
 
     fn outcome(medians: &[f64]) -> Outcome {
         let run = |&median: &f64| Measurement { median, min: 0.1, max: 2.0, rounds: 31 };
-        Outcome { row: &ROW, runs: medians.iter().map(run).collect(), error: None }
+        Outcome { row: &ROW, runs: medians.iter().map(run).collect(), calls: [Some(3), None], error: None }
     }
 
     #[test]
@@ -118,6 +130,7 @@ mod tests {
         let text = table(&[outcome(&[0.61, 0.52, 0.44])]);
         assert!(text.contains("met in run 3"), "{text}");
         assert!(text.contains("0.610, 0.520, 0.440"), "{text}");
+        assert!(text.contains("  3 / -  "), "{text}");
     }
 
     #[test]

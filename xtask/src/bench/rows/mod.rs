@@ -5,7 +5,8 @@ use super::measure::{Row, Side};
 mod call;
 mod copy;
 mod guest;
+mod path;
 mod printf;
 
 /// Every row, in the order of the report.
-pub(crate) const ALL: &[&[Row]] = &[call::ROWS, copy::ROWS, printf::ROWS, guest::ROWS];
+pub(crate) const ALL: &[&[Row]] = &[call::ROWS, copy::ROWS, printf::ROWS, guest::ROWS, path::ROWS];

@@ -1,0 +1,14 @@
+//! Paths that mostly lead somewhere: to the host path, back, and there again.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use std::cell::RefCell;
+use xnu_tests::paths::fuzzed::Fuzzed;
+
+thread_local! {
+    static FUZZED: RefCell<Fuzzed> = RefCell::new(Fuzzed::new());
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    FUZZED.with_borrow_mut(|fuzzed| fuzzed.round_trip(bytes));
+});
