@@ -3,13 +3,12 @@
 use crate::address_space::AddressSpace;
 use crate::args::Args;
 use crate::fs::inode::{Body, Device, Ino, MAGIC_INO, MAX_FILE_LEN};
-use crate::layout::layout;
 use crate::state::{Answer, State};
 use linux_raw_sys::general::{
-    DT_DIR, DT_LNK, O_ACCMODE, O_APPEND, O_NONBLOCK, O_RDONLY, O_WRONLY, RLIMIT_FSIZE, SEEK_CUR, SEEK_DATA,
-    SEEK_END, SEEK_HOLE, SEEK_SET, SIGPIPE, SIGXFSZ, termios, winsize,
+    DT_DIR, DT_LNK, FASYNC, O_ACCMODE, O_APPEND, O_NONBLOCK, O_RDONLY, O_WRONLY, RLIMIT_FSIZE, SEEK_CUR,
+    SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET, SIGPIPE, SIGXFSZ,
 };
-use linux_raw_sys::ioctl::{FIOCLEX, FIONBIO, FIONCLEX, FIONREAD, TCGETS, TIOCGPGRP, TIOCGWINSZ, TIOCSPGRP};
+use linux_raw_sys::ioctl::{FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD};
 use xnu_abi::linux::Errno;
 use xnu_abi::linux::flags::{RWF_NOAPPEND, RWF_NOSIGNAL};
 
@@ -476,35 +475,20 @@ impl State {
                 let attributes = a.read(&self.memory, 2, 4)?.try_into().map_err(|_| Errno::EFAULT)?;
                 self.set_attributes(ino, u32::from_le_bytes(attributes))
             }
-            TCGETS if is_tty => {
-                // What a fresh terminal has: ICRNL|IXON, OPOST|ONLCR, 38400 8N1, line editing with echo.
-                let bytes = layout!(termios {
-                    c_iflag = 0o2400u32,
-                    c_oflag = 0o5u32,
-                    c_cflag = 0o277u32,
-                    c_lflag = 0o105073u32,
-                });
-                a.write(&mut self.memory, 2, &bytes)?;
-                Ok(0)
-            }
-            TIOCGWINSZ if is_tty => {
-                a.write(&mut self.memory, 2, &layout!(winsize { ws_row = 24u16, ws_col = 80u16 }))?;
-                Ok(0)
-            }
-            TIOCGPGRP if is_tty => {
-                let group = self.process.pgid.to_le_bytes();
-                a.write(&mut self.memory, 2, &group)?;
-                Ok(0)
-            }
-            TIOCSPGRP if is_tty => {
-                let group = crate::layout::get(&a.read(&self.memory, 2, 4)?, 0, 4) as i32;
-                match group {
-                    ..=-1 => Err(Errno::EINVAL),
-                    group if group == self.process.pgid => Ok(0),
-                    _ => Err(Errno::ESRCH),
+            FIOASYNC => {
+                let on = a.read(&self.memory, 2, 4)?.iter().any(|&byte| byte != 0);
+                let tells = is_tty || matches!(self.inodes.get(ino).body, Body::Fifo(_));
+                let file = self.descriptors.file_mut(fd)?;
+                if file.has(FASYNC) != on {
+                    if !tells {
+                        return Err(Errno::ENOTTY);
+                    }
+                    file.flags ^= FASYNC;
                 }
+                Ok(0)
             }
             FS_IOC_FIEMAP => self.fiemap(a),
+            request if is_tty => self.tty_ioctl(a, request),
             _ => Err(Errno::ENOTTY),
         }
     }

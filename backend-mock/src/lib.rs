@@ -51,6 +51,7 @@ mod signal;
 mod signature;
 mod space;
 mod state;
+mod terminal;
 #[cfg(test)]
 mod tests;
 mod time;

@@ -9,6 +9,7 @@ use crate::log::Call;
 use crate::process::Process;
 use crate::random::Random;
 use crate::signal::Signals;
+use crate::terminal::Settings;
 use crate::time::Clock;
 use std::collections::{BTreeMap, VecDeque};
 use xnu_abi::linux::{Errno, Sysno};
@@ -30,6 +31,7 @@ pub(crate) struct State {
     pub(crate) random: Random,
     pub(crate) tty_input: VecDeque<u8>,
     pub(crate) tty_output: Vec<u8>,
+    pub(crate) tty_settings: Settings,
     pub(crate) protections: Protections,
     pub(crate) calls: Vec<Call>,
     pub(crate) keep_calls: bool,
@@ -51,6 +53,7 @@ impl State {
             random: Random::new(seed),
             tty_input: VecDeque::new(),
             tty_output: Vec::new(),
+            tty_settings: Settings::new(),
             protections: Protections::default(),
             calls: Vec::new(),
             keep_calls: true,

@@ -12,6 +12,7 @@ pub mod dirent;
 mod errno;
 pub mod exec;
 pub mod fcntl;
+pub mod guarded;
 pub mod ioctl;
 pub mod kern_return;
 pub mod mach;
@@ -43,6 +44,7 @@ pub const CONSTANTS: &[&[&[Constant]]] = &[
     dirent::CONSTANTS,
     exec::CONSTANTS,
     fcntl::CONSTANTS,
+    guarded::CONSTANTS,
     ioctl::CONSTANTS,
     kern_return::CONSTANTS,
     mach::CONSTANTS,

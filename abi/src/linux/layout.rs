@@ -126,6 +126,22 @@ pub struct LinuxItimerval {
     pub it_value: LinuxTimeval,
 }
 
+/// `struct termios2`: settings of a terminal, with speeds as numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+#[allow(missing_docs)]
+pub struct Termios2 {
+    pub c_iflag: u32,
+    pub c_oflag: u32,
+    pub c_cflag: u32,
+    pub c_lflag: u32,
+    pub c_line: u8,
+    pub c_cc: [u8; 19],
+    pub c_ispeed: u32,
+    pub c_ospeed: u32,
+}
+
+const _: () = assert!(size_of::<Termios2>() == 44);
 /// `struct statfs` of a 64-bit process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]

@@ -8,6 +8,6 @@ mod sysno;
 pub use errno::Errno;
 pub use layout::{
     Flock, KernelSigaction, LinuxItimerval, LinuxTimeval, RLIM_INFINITY, Rlimit, STATX_BASIC_STATS,
-    STATX_BTIME, STATX_MNT_ID, SignalStack, Statfs, Statx, StatxTimestamp, Timespec,
+    STATX_BTIME, STATX_MNT_ID, SignalStack, Statfs, Statx, StatxTimestamp, Termios2, Timespec,
 };
 pub use sysno::Sysno;

@@ -1,22 +1,23 @@
 //! BSD system calls (`bsd/kern/syscalls.master` of xnu-11417.101.15, as macOS configures it).
 
 use super::{
-    access, attributes, clone, descriptor, directory, fcntl, flags, identity, length, link, listing, memory,
-    metadata, mode, mount, name, open, owner, pathconf, process, rename, search, signal, special, statfs,
-    time, times, transfer, working, xattr,
+    access, attributes, clone, descriptor, directory, fcntl, file_handle, flags, fsctl, guarded, identity,
+    ioctl, length, link, listing, memory, metadata, mode, mount, name, open, owner, pathconf, poll, process,
+    rename, search, select, sendfile, signal, special, statfs, time, times, transfer, working, xattr,
 };
-use crate::table::{DirFd, FcntlArgument, Fd, Unchanged, UserBuf, UserOut, UserPath, calls};
+use crate::table::{DirFd, FcntlArgument, Fd, IoctlNumber, Unchanged, UserBuf, UserOut, UserPath, calls};
 use crate::user::{UserAddr, UserPtr};
 use xnu_abi::darwin::attr::{AttrList, AttributeOptions};
-use xnu_abi::darwin::fcntl::{AtFlags, FcntlCommand, OpenFlags};
+use xnu_abi::darwin::fcntl::{AtFlags, FcntlCommand, FlockOperation, OpenFlags};
 use xnu_abi::darwin::mman::{Advice, MapFlags, Prot};
 use xnu_abi::darwin::mount::{Statfs, Statfs64};
+use xnu_abi::darwin::poll::Pollfd;
 use xnu_abi::darwin::resource::{Rlimit, RlimitResource};
 use xnu_abi::darwin::signal::{
     InfoStyle, Sigaction, SigactionIn, Sigaltstack, Signal, SigprocmaskHow, Ucontext64,
 };
 use xnu_abi::darwin::stat::{FileFlags, Mode, Stat, Stat64};
-use xnu_abi::darwin::time::{Itimer, Itimerval, Timeval, Timezone};
+use xnu_abi::darwin::time::{Itimer, Itimerval, Timespec, Timeval, Timezone};
 use xnu_abi::darwin::uio::Iovec;
 use xnu_abi::darwin::unistd::{AccessFlags, PathconfName, RenameFlags, Whence};
 use xnu_abi::darwin::xattr::XattrOptions;
@@ -60,7 +61,7 @@ calls! {
     33 name access(path: UserPath, amode: AccessFlags) -> () => faithful(name::access),
     34 metadata chflags(path: UserPath, flags: FileFlags) -> () => partial(flags::chflags, "flags that Linux has no equal for are kept and shown; nobody but the superuser makes a file that cannot be changed"),
     35 metadata fchflags(fd: Fd, flags: FileFlags) -> () => partial(flags::fchflags, "flags that Linux has no equal for are kept and shown; nobody but the superuser makes a file that cannot be changed"),
-    36 descriptor sync() -> i32 => todo(),
+    36 descriptor sync() -> i32 => faithful(descriptor::sync),
     37 signal kill(pid: i32, signum: Signal, posix: i32) -> () => faithful(signal::kill),
     38 system crossarch_trap(name: u32) -> i32 => todo(),
     39 process getppid() -> i32 => faithful(inline process::getppid),
@@ -78,7 +79,7 @@ calls! {
     51 mount acct(path: UserPath) -> () => faithful(mount::acct),
     52 signal sigpending(osv: UserPtr<u32>) -> () => faithful(signal::sigpending),
     53 signal sigaltstack(nss: UserPtr<Sigaltstack>, oss: UserPtr<Sigaltstack>) -> () => faithful(signal::sigaltstack),
-    54 descriptor ioctl(fd: Fd, com: u64, data: UserAddr) -> i32 => todo(),
+    54 descriptor ioctl(fd: Fd, com: IoctlNumber, data: UserAddr) -> i32 => partial(ioctl::ioctl, "requests of network interfaces and routes; TIOCSTAT, TIOCUCNTL and settings of terminals in older layouts; what changes a disk"),
     55 process reboot(opt: i32, msg: UserAddr) -> i32 => todo(),
     56 name revoke(path: UserPath) -> () => partial(search::revoke, "Linux takes no device away from who has it open: ENOTSUP"),
     57 name symlink(path: UserPath, link: UserPath) -> () => faithful(link::symlink),
@@ -113,11 +114,11 @@ calls! {
     86 time getitimer(which: Itimer, itv: UserPtr<Itimerval>) -> () => faithful(time::getitimer),
     87 removed nosys() -> () => nosys("old gethostname"),
     88 removed nosys() -> () => nosys("old sethostname"),
-    89 descriptor getdtablesize() -> i32 => todo(),
+    89 descriptor getdtablesize() -> i32 => faithful(descriptor::getdtablesize),
     90 descriptor dup2(from: Fd, to: Fd) -> Fd => faithful(descriptor::dup2),
     91 removed nosys() -> () => nosys("old getdopt"),
     92 | 406 descriptor fcntl(fd: Fd, cmd: FcntlCommand, arg: FcntlArgument) -> i32 => faithful(fcntl::fcntl),
-    93 | 407 descriptor select(nd: i32, readfds: UserAddr, writefds: UserAddr, exceptfds: UserAddr, tv: UserAddr) -> i32 => todo(),
+    93 | 407 descriptor select(nd: i32, readfds: UserAddr, writefds: UserAddr, exceptfds: UserAddr, tv: UserPtr<Timeval>) -> i32 => faithful(select::select),
     94 removed nosys() -> () => nosys("old setdopt"),
     95 | 408 descriptor fsync(fd: Fd) -> () => faithful(descriptor::fsync),
     96 process setpriority(which: i32, who: u32, prio: i32) -> i32 => todo(),
@@ -155,7 +156,7 @@ calls! {
     128 name rename(from: UserPath, to: UserPath) -> () => faithful(rename::rename),
     129 removed nosys() -> () => nosys("old truncate"),
     130 removed nosys() -> () => nosys("old ftruncate"),
-    131 descriptor flock(fd: Fd, how: i32) -> i32 => todo(),
+    131 descriptor flock(fd: Fd, how: FlockOperation) -> i32 => faithful(descriptor::flock),
     132 name mkfifo(path: UserPath, mode: Mode) -> () => faithful(special::mkfifo),
     133 | 413 network sendto(s: Fd, buf: UserAddr, len: usize, flags: i32, to: UserAddr, tolen: u32) -> i32 => todo(),
     134 network shutdown(s: Fd, how: i32) -> i32 => todo(),
@@ -185,7 +186,7 @@ calls! {
     158 metadata fstatfs(fd: Fd, buf: UserPtr<Statfs>) -> () => faithful(statfs::fstatfs),
     159 mount unmount(path: UserPath, flags: u32) -> () => partial(mount::unmount, "nothing is ever unmounted: every volume is busy to the superuser, and somebody else's to others"),
     160 removed nosys() -> () => nosys("old async_daemon"),
-    161 descriptor getfh(fname: UserPath, fhp: UserAddr) -> i32 => todo(),
+    161 descriptor getfh(fname: UserPath, fhp: UserPtr<i32>) -> i32 => faithful(file_handle::getfh),
     162 removed nosys() -> () => nosys("old getdomainname"),
     163 removed nosys() -> () => nosys("old setdomainname"),
     164 removed nosys() -> () => nosys("never assigned"),
@@ -240,9 +241,9 @@ calls! {
     213 removed nosys() -> () => nosys("Reserved for AppleTalk"),
     214 removed nosys() -> () => nosys("never assigned"),
     215 removed nosys() -> () => nosys("never assigned"),
-    216 descriptor open_dprotected_np(path: UserPath, flags: i32, class: i32, dpflags: i32, mode: i32) -> i32 => todo(),
+    216 descriptor open_dprotected_np(path: UserPath, flags: OpenFlags, class: i32, dpflags: u32, mode: Mode) -> Fd => faithful(open::extended::open_dprotected_np),
     217 name fsgetpath_ext(buf: UserAddr, bufsize: usize, fsid: UserPtr<[i32; 2]>, objid: u64, options: u32) -> usize => partial(search::fsgetpath_ext, "Linux finds no file by its number without privilege: ENOTSUP, as for a volume that is not there"),
-    218 descriptor openat_dprotected_np(fd: Fd, path: UserPath, flags: i32, class: i32, dpflags: i32, mode: i32, authfd: Fd) -> i32 => todo(),
+    218 descriptor openat_dprotected_np(fd: DirFd, path: UserPath, flags: OpenFlags, class: i32, dpflags: u32, mode: Mode, authfd: i32) -> Fd => faithful(open::extended::openat_dprotected_np),
     219 removed nosys() -> () => nosys("old fstatv"),
     220 metadata getattrlist(path: UserPath, alist: UserPtr<AttrList>, attribute_buffer: UserAddr, buffer_size: usize, options: AttributeOptions) -> () => partial(attributes::getattrlist, "no generation counts, document and clone identifiers, added times and data protection; no UUID of a volume; ATTR_CMNEXT_RELPATH is the whole path"),
     221 metadata setattrlist(path: UserPath, alist: UserPtr<AttrList>, attribute_buffer: UserAddr, buffer_size: usize, options: AttributeOptions) -> () => partial(attributes::setattrlist, "times of birth, backup and arrival are not kept, as on a file system that has none; nor is the name of a volume"),
@@ -254,7 +255,7 @@ calls! {
     227 name copyfile(from: UserPath, to: UserPath, mode: i32, flags: u32) -> () => faithful(clone::copyfile),
     228 metadata fgetattrlist(fd: Fd, alist: UserPtr<AttrList>, attribute_buffer: UserAddr, buffer_size: usize, options: AttributeOptions) -> () => partial(attributes::fgetattrlist, "no generation counts, document and clone identifiers, added times and data protection; no UUID of a volume; ATTR_CMNEXT_RELPATH is the whole path"),
     229 metadata fsetattrlist(fd: Fd, alist: UserPtr<AttrList>, attribute_buffer: UserAddr, buffer_size: usize, options: AttributeOptions) -> () => partial(attributes::fsetattrlist, "times of birth, backup and arrival are not kept, as on a file system that has none; nor is the name of a volume"),
-    230 | 417 descriptor poll(fds: UserAddr, nfds: u32, timeout: i32) -> i32 => todo(),
+    230 | 417 descriptor poll(fds: UserPtr<Pollfd>, nfds: u32, timeout: i32) -> i32 => partial(poll::poll, "POLLEXTEND, POLLATTRIB, POLLNLINK and POLLWRITE never come"),
     231 removed nosys() -> () => nosys("old watchevent"),
     232 removed nosys() -> () => nosys("old waitevent"),
     233 removed nosys() -> () => nosys("old modwatch"),
@@ -266,13 +267,13 @@ calls! {
     239 metadata fremovexattr(fd: Fd, attrname: UserAddr, options: XattrOptions) -> () => faithful(xattr::fremovexattr),
     240 metadata listxattr(path: UserPath, namebuf: UserAddr, bufsize: usize, options: XattrOptions) -> usize => faithful(xattr::listxattr),
     241 metadata flistxattr(fd: Fd, namebuf: UserAddr, bufsize: usize, options: XattrOptions) -> usize => faithful(xattr::flistxattr),
-    242 descriptor fsctl(path: UserPath, cmd: u64, data: UserAddr, options: u32) -> i32 => todo(),
+    242 descriptor fsctl(path: UserPath, cmd: u64, data: UserAddr, options: u32) -> i32 => partial(fsctl::fsctl, "what HFS and APFS serve beyond the kernel's own requests"),
     243 identity initgroups(gidsetsize: u32, gidset: UserAddr, gmuid: i32) -> i32 => todo(),
     244 process posix_spawn(pid: UserAddr, path: UserPath, adesc: UserAddr, argv: UserAddr, envp: UserAddr) -> i32 => todo(),
-    245 descriptor ffsctl(fd: Fd, cmd: u64, data: UserAddr, options: u32) -> i32 => todo(),
+    245 descriptor ffsctl(fd: Fd, cmd: u64, data: UserAddr, options: u32) -> i32 => partial(fsctl::ffsctl, "FSIOC_FD_ONLY_OPEN_ONCE, and what HFS and APFS serve beyond the kernel's own requests"),
     246 removed nosys() -> () => nosys("never assigned"),
     247 removed nosys() -> () => nosys("old nfsclnt"),
-    248 descriptor fhopen(u_fhp: UserAddr, flags: i32) -> i32 => todo(),
+    248 descriptor fhopen(u_fhp: UserAddr, flags: i32) -> i32 => faithful(file_handle::fhopen),
     249 removed nosys() -> () => nosys("never assigned"),
     250 memory minherit(addr: UserAddr, len: usize, inherit: i32) -> i32 => todo(),
     251 ipc semsys(which: u32, a2: i32, a3: i32, a4: i32, a5: i32) -> i32 => todo(),
@@ -301,7 +302,7 @@ calls! {
     274 system sysctlbyname(name: UserPath, namelen: usize, old_value: UserAddr, oldlenp: UserAddr, new_value: UserAddr, newlen: usize) -> i32 => todo(),
     275 removed enosys() -> () => enosys("old sem_init"),
     276 removed enosys() -> () => enosys("old sem_destroy"),
-    277 descriptor open_extended(path: UserPath, flags: i32, uid: u32, gid: u32, mode: i32, xsecurity: UserAddr) -> i32 => todo(),
+    277 descriptor open_extended(path: UserPath, flags: OpenFlags, uid: u32, gid: u32, mode: Mode, xsecurity: UserAddr) -> Fd => faithful(open::extended::open_extended),
     278 metadata umask_extended(newmask: Mode, xsecurity: UserAddr) -> u32 => partial(mode::umask_extended, "Linux forgets the bits of the mask above 0777"),
     279 metadata stat_extended(path: UserPath, ub: UserPtr<Stat>, xsecurity: UserAddr, xsecurity_size: UserPtr<u64>) -> () => faithful(metadata::stat_extended),
     280 metadata lstat_extended(path: UserPath, ub: UserPtr<Stat>, xsecurity: UserAddr, xsecurity_size: UserPtr<u64>) -> () => faithful(metadata::lstat_extended),
@@ -361,7 +362,7 @@ calls! {
     334 | 423 time __semwait_signal(cond_sem: i32, mutex_sem: i32, timeout: i32, relative: i32, tv_sec: i64, tv_nsec: i32) -> i32 => todo(),
     335 removed nosys() -> () => nosys("old utrace"),
     336 process proc_info(callnum: i32, pid: i32, flavor: u32, arg: u64, buffer: UserAddr, buffersize: i32) -> i32 => todo(),
-    337 descriptor sendfile(fd: Fd, s: Fd, offset: i64, nbytes: UserAddr, hdtr: UserAddr, flags: i32) -> i32 => todo(),
+    337 descriptor sendfile(fd: Fd, s: Fd, offset: i64, nbytes: UserPtr<i64>, hdtr: UserPtr<()>, flags: i32) -> i32 => faithful(sendfile::sendfile),
     338 metadata stat64(path: UserPath, buf: UserPtr<Stat64>) -> () => faithful(metadata::stat),
     339 metadata fstat64(fd: Fd, buf: UserPtr<Stat64>) -> () => faithful(metadata::fstat),
     340 metadata lstat64(path: UserPath, buf: UserPtr<Stat64>) -> () => faithful(metadata::lstat),
@@ -418,7 +419,7 @@ calls! {
     391 removed enosys() -> () => enosys("never assigned"),
     392 removed enosys() -> () => enosys("never assigned"),
     393 removed enosys() -> () => enosys("never assigned"),
-    394 | 395 descriptor pselect(nd: i32, readfds: UserAddr, writefds: UserAddr, exceptfds: UserAddr, ts: UserAddr, mask: UserAddr) -> i32 => todo(),
+    394 | 395 descriptor pselect(nd: i32, readfds: UserAddr, writefds: UserAddr, exceptfds: UserAddr, ts: UserPtr<Timespec>, mask: UserPtr<u32>) -> i32 => faithful(select::pselect),
     424 mount __mac_mount(kind: UserAddr, path: UserPath, flags: u32, data: UserAddr, mac_p: UserPtr<[u64; 2]>) -> () => partial(mount::mac_mount, "nothing is ever mounted: EPERM at the latest"),
     425 mount __mac_get_mount(path: UserPath, mac_p: UserPtr<[u64; 2]>) -> () => partial(mount::mac_get_mount, "there are no labels: ENOTSUP"),
     426 mount __mac_getfsstat(buf: UserPtr<Statfs>, bufsize: i32, mac: UserAddr, macsize: i32, flags: i32) -> i32 => partial(mount::mac_getfsstat, "there are no labels: ENOTSUP for who asks for them"),
@@ -436,10 +437,10 @@ calls! {
     438 removed nosys() -> () => nosys("old shared_region_map_and_slide_np"),
     439 system kas_info(selector: i32, value: UserAddr, size: UserAddr) -> i32 => todo(),
     440 process memorystatus_control(command: u32, pid: i32, flags: u32, buffer: UserAddr, buffersize: usize) -> i32 => todo(),
-    441 descriptor guarded_open_np(path: UserPath, guard: UserAddr, guardflags: u32, flags: i32, mode: i32) -> i32 => todo(),
-    442 descriptor guarded_close_np(fd: Fd, guard: UserAddr) -> i32 => todo(),
+    441 descriptor guarded_open_np(path: UserPath, guard: UserPtr<u64>, guardflags: u32, flags: OpenFlags, mode: Mode) -> Fd => faithful(guarded::guarded_open_np),
+    442 descriptor guarded_close_np(fd: Fd, guard: UserPtr<u64>) -> () => faithful(guarded::guarded_close_np),
     443 event guarded_kqueue_np(guard: UserAddr, guardflags: u32) -> i32 => todo(),
-    444 descriptor change_fdguard_np(fd: Fd, guard: UserAddr, guardflags: u32, nguard: UserAddr, nguardflags: u32, fdflagsp: UserAddr) -> i32 => todo(),
+    444 descriptor change_fdguard_np(fd: Fd, guard: UserPtr<u64>, guardflags: u32, nguard: UserPtr<u64>, nguardflags: u32, fdflagsp: UserPtr<i32>) -> i32 => faithful(guarded::change_fdguard_np),
     445 system usrctl(flags: u32) -> i32 => todo(),
     446 process proc_rlimit_control(pid: i32, flavor: i32, arg: UserAddr) -> i32 => todo(),
     447 network connectx(socket: Fd, endpoints: UserAddr, associd: u32, flags: u32, iov: UserAddr, iovcnt: u32, len: UserAddr, connid: UserAddr) -> i32 => todo(),
@@ -478,10 +479,10 @@ calls! {
     481 network sendmsg_x(s: Fd, msgp: UserAddr, cnt: u32, flags: i32) -> usize => todo(),
     482 thread thread_selfusage() -> u64 => todo(),
     483 security csrctl(op: u32, useraddr: UserAddr, usersize: UserAddr) -> i32 => todo(),
-    484 descriptor guarded_open_dprotected_np(path: UserPath, guard: UserAddr, guardflags: u32, flags: i32, dpclass: i32, dpflags: i32, mode: i32) -> i32 => todo(),
-    485 descriptor guarded_write_np(fd: Fd, guard: UserAddr, cbuf: UserAddr, nbyte: usize) -> usize => todo(),
-    486 descriptor guarded_pwrite_np(fd: Fd, guard: UserAddr, buf: UserAddr, nbyte: usize, offset: i64) -> usize => todo(),
-    487 descriptor guarded_writev_np(fd: Fd, guard: UserAddr, iovp: UserAddr, iovcnt: i32) -> usize => todo(),
+    484 descriptor guarded_open_dprotected_np(path: UserPath, guard: UserPtr<u64>, guardflags: u32, flags: OpenFlags, dpclass: i32, dpflags: u32, mode: Mode) -> Fd => faithful(guarded::guarded_open_dprotected_np),
+    485 descriptor guarded_write_np(fd: Fd, guard: UserPtr<u64>, cbuf: UserBuf, nbyte: usize) -> usize => faithful(guarded::guarded_write_np),
+    486 descriptor guarded_pwrite_np(fd: Fd, guard: UserPtr<u64>, buf: UserBuf, nbyte: usize, offset: i64) -> usize => faithful(guarded::guarded_pwrite_np),
+    487 descriptor guarded_writev_np(fd: Fd, guard: UserPtr<u64>, iovp: UserPtr<Iovec>, iovcnt: i32) -> usize => faithful(guarded::guarded_writev_np),
     488 name renameatx_np(fromfd: DirFd, from: UserPath, tofd: DirFd, to: UserPath, flags: RenameFlags) -> () => partial(rename::renameatx_np, "RENAME_SECLUDE is ENOTSUP: no file system of Linux's knows it"),
     489 memory mremap_encrypted(addr: UserAddr, len: usize, cryptid: u32, cputype: u32, cpusubtype: u32) -> i32 => todo(),
     490 network netagent_trigger(agent_uuid: UserAddr, agent_uuidlen: usize) -> i32 => todo(),

@@ -3,9 +3,12 @@
 pub mod dirent;
 pub mod errno;
 pub mod fcntl;
+pub mod ioctl;
 pub mod memory;
+pub mod poll;
 pub mod resource;
 pub mod signal;
 pub mod stat;
 pub mod statfs;
+pub mod termios;
 pub mod time;

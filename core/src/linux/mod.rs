@@ -16,6 +16,7 @@ pub mod path;
 pub mod process;
 pub mod signal;
 pub mod time;
+pub mod wait;
 pub mod xattr;
 
 use crate::kernel::Arg;

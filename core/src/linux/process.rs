@@ -50,6 +50,11 @@ pub fn getpgid<K: Kernel>(kernel: &K, process: i32) -> LinuxResult<i32> {
     int(call!(kernel, Getpgid, value(process)))
 }
 
+/// `man 2 getsid`.
+pub fn getsid<K: Kernel>(kernel: &K, process: i32) -> LinuxResult<i32> {
+    int(call!(kernel, Getsid, value(process)))
+}
+
 /// `man 2 getgroups`: how many were filled in; `EINVAL` where there is room for too few.
 pub fn getgroups<K: Kernel>(kernel: &K, groups: &mut [u32]) -> LinuxResult<usize> {
     let count = Arg::Val(groups.len());

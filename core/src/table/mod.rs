@@ -5,7 +5,7 @@ mod named;
 mod row;
 
 pub use argument::{Argument, DirFd, Fd, Rendering, UserBuf, UserOut, UserPath};
-pub use named::FcntlArgument;
+pub use named::{FcntlArgument, IoctlNumber};
 pub use row::{Class, Family, Grade, Parameter, Reply, Return, Row, SysResult, Unchanged};
 
 /// Declares a table of calls.

@@ -4,7 +4,8 @@ use super::argument::{Argument, Rendering};
 use bitflags::{Bits, Flags};
 use core::fmt::{self, LowerHex, Write};
 use xnu_abi::darwin::attr::AttributeOptions;
-use xnu_abi::darwin::fcntl::{AtFlags, FcntlCommand, OpenFlags};
+use xnu_abi::darwin::fcntl::{AtFlags, FcntlCommand, FlockOperation, OpenFlags};
+use xnu_abi::darwin::ioctl::IoctlRequest;
 use xnu_abi::darwin::mman::{Advice, MapFlags, Prot};
 use xnu_abi::darwin::resource::RlimitResource;
 use xnu_abi::darwin::signal::{InfoStyle, Signal, SigprocmaskHow};
@@ -57,6 +58,7 @@ flag_arguments! {
     AtFlags as u32,
     AttributeOptions as u32,
     FileFlags as u32,
+    FlockOperation as u32,
     MapFlags as u32,
     RenameFlags as u32,
     XattrOptions as u32,
@@ -101,6 +103,25 @@ impl Argument for FcntlArgument {
         match what.word() as i64 {
             number @ -4096..4096 => write!(out, "{number}"),
             address => write!(out, "{address:#x}"),
+        }
+    }
+}
+
+/// The number of a request of `ioctl`, of which XNU looks at the whole register.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct IoctlNumber(pub u64);
+
+impl Argument for IoctlNumber {
+    #[inline(always)]
+    fn decode(word: u64) -> Self {
+        IoctlNumber(word)
+    }
+
+    fn render(what: &Rendering<'_>, out: &mut dyn Write) -> fmt::Result {
+        let request = u32::try_from(what.word()).ok().and_then(|number| IoctlRequest::new(number).name());
+        match request {
+            Some(name) => out.write_str(name),
+            None => write!(out, "{:#x}", what.word()),
         }
     }
 }

@@ -212,7 +212,7 @@ fn linux(call: i64, arguments: &[usize; 6]) -> i64 {
 fn may_wait(call: i64, arguments: &[usize; 6]) -> bool {
     const OFD_SETLKW: usize = libc::F_OFD_SETLKW as usize;
     const SETLKW: usize = libc::F_SETLKW as usize;
-    let [first, second, third, ..] = *arguments;
+    let [first, second, third, _, fifth, _] = *arguments;
     match call {
         libc::SYS_read
         | libc::SYS_write
@@ -228,10 +228,21 @@ fn may_wait(call: i64, arguments: &[usize; 6]) -> bool {
             let flags = unsafe { ptr::read_unaligned(third as *const u64) };
             names_waited_for(call, arguments, flags)
         }
+        // Without time to wait neither is interrupted.
+        libc::SYS_ppoll => has_time(third),
+        libc::SYS_pselect6 => has_time(fifth),
+        libc::SYS_sendfile => true,
+        libc::SYS_ioctl => matches!(second as u64, libc::TCSBRK | libc::TCSETSW2 | libc::TCSETSF2),
         libc::SYS_fcntl => matches!(second, SETLKW | OFD_SETLKW),
         libc::SYS_flock => second & libc::LOCK_NB as usize == 0,
         _ => false,
     }
+}
+
+/// Whether a wait may take longer than none.
+fn has_time(timeout: usize) -> bool {
+    // SAFETY: null, or the core's own `struct timespec`.
+    timeout == 0 || unsafe { ptr::read_unaligned(timeout as *const [u64; 2]) } != [0, 0]
 }
 
 /// Whether the file behind a descriptor is one that others fill or empty: no file, directory or disk.

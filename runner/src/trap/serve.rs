@@ -82,6 +82,9 @@ pub(super) unsafe extern "sysv64" fn leave(thread: *mut GuestThread) {
     loop {
         thread.collect();
         if !thread.thread.signals.is_deliverable() {
+            if come_back_to_mask(thread) {
+                continue;
+            }
             thread.interrupted = None;
             unwatch(thread);
             return;
@@ -92,6 +95,7 @@ pub(super) unsafe extern "sysv64" fn leave(thread: *mut GuestThread) {
             tell(thread, &info);
         }
         match deliver_next(process, &mut thread.thread) {
+            Next::Go if come_back_to_mask(thread) => {}
             Next::Go => {
                 unwatch(thread);
                 return;
@@ -104,6 +108,16 @@ pub(super) unsafe extern "sysv64" fn leave(thread: *mut GuestThread) {
             Next::Default(signal) => default(thread, signal),
         }
     }
+}
+
+/// After a wait under another mask that no handler ended: the thread's own holds again, here and in Linux.
+fn come_back_to_mask(thread: &mut GuestThread) -> bool {
+    let restored = thread.thread.signals.restore_mask();
+    if restored {
+        let mask = thread.thread.signals.mask & !KEPT;
+        let _ = linux::signal::set_mask(&thread.guest.process.kernel, convert::signal::mask_to_linux(mask));
+    }
+    restored
 }
 
 const FORK: u32 = 2;

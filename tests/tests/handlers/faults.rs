@@ -8,11 +8,13 @@ use xnu_backend_mock::{Fault, Mock, Plan};
 use xnu_core::table::Grade;
 use xnu_core::{Reply, bsd, mach, machdep};
 
+const SYNC_VOLUME: u64 = 0x8004_4101;
+
 type Failing = Machine<Fault<Mock>>;
 
 /// A call of each handler that works and comes by as many Linux calls as it can: name and arguments. Descriptor 3 is
-/// `/tmp/own`, 4 and 5 are a pipe with bytes in it, 6 is `/tmp/dir`, 7 is `/tmp`, 8 the link
-/// `/tmp/link`.
+/// `/tmp/own`, 4 and 5 are a pipe with bytes in it, 6 is `/tmp/dir`, 7 is `/tmp`, 8 is `/tmp/own` again, guarded by 9
+/// against everything, 9 the link `/tmp/link`.
 fn good_calls(k: &Mock) -> Vec<(&'static str, Vec<u64>)> {
     let text = |text: &str| k.place_str(text).get();
     let room = |len: usize| k.alloc_guarded(len).get();
@@ -63,7 +65,7 @@ fn good_calls(k: &Mock) -> Vec<(&'static str, Vec<u64>)> {
         ("unlinkat", vec![cwd, own, 0]),
         ("readlink", vec![dirlink, buf, 5]),
         ("readlinkat", vec![cwd, dirlink, buf, 0]),
-        ("freadlink", vec![8, buf, 5]),
+        ("freadlink", vec![9, buf, 5]),
         ("access_extended", {
             let mut table = bytes([16 | 4 << 32, 0]);
             table.extend(b"/tmp/own\0");
@@ -217,6 +219,45 @@ fn good_calls(k: &Mock) -> Vec<(&'static str, Vec<u64>)> {
             let frame = own_frame(k);
             vec![frame, 1, frame]
         }),
+        ("select", vec![6, place(&[0x38, 0, 0, 0]), place(&[0x28, 0, 0, 0]), 0, place(&[0; 16])]),
+        ("select", vec![64, place(&bytes([0x38])), 0, 0, 0]),
+        ("pselect", vec![6, place(&[0x38, 0, 0, 0]), 0, 0, place(&[0; 16]), place(&[0xff; 4])]),
+        ("poll", vec![place(&bytes([4 | 1 << 32, 5 | 4 << 32, 3 | 0x201 << 32])), 3, 1]),
+        ("guarded_open_np", vec![own, place(&bytes([7])), 3, 0x0100_0000, 0]),
+        ("guarded_open_dprotected_np", vec![own, place(&bytes([7])), 3, 0x0100_0000, 4, 1, 0]),
+        ("guarded_close_np", vec![8, place(&bytes([9]))]),
+        ("change_fdguard_np", vec![3, 0, 0, place(&bytes([7])), 0x1f, place(&[3, 0, 0, 0])]),
+        ("change_fdguard_np", vec![8, place(&bytes([9])), 0x1f, 0, 0, place(&[3, 0, 0, 0])]),
+        ("change_fdguard_np", vec![8, place(&bytes([9])), 0x1f, place(&bytes([7])), 2, 0]),
+        ("guarded_write_np", vec![8, place(&bytes([9])), buf, 5]),
+        ("guarded_pwrite_np", vec![8, place(&bytes([9])), buf, 5, 0]),
+        ("guarded_writev_np", vec![8, place(&bytes([9])), iov, 1]),
+        ("write", vec![8, buf, 5]),
+        ("close", vec![8]),
+        ("fcntl", vec![8, command(F_SETFD), 0]),
+        ("ioctl", vec![3, 0x2000_6601, 0]),
+        ("ioctl", vec![4, 0x8004_667e, place(&[0; 4])]),
+        ("ioctl", vec![4, 0x8004_667d, place(&[1, 0, 0, 0])]),
+        ("ioctl", vec![3, 0x4004_667f, room(4)]),
+        ("ioctl", vec![4, 0x4004_667f, room(4)]),
+        ("ioctl", vec![4, 0x8004_7476, place(&[0; 4])]),
+        ("ioctl", vec![0, 0x4048_7413, room(72)]),
+        ("ioctl", vec![0, 0x8048_7414, place(&[0; 72])]),
+        ("ioctl", vec![0, 0x8008_7467, place(&[0; 8])]),
+        ("ioctl", vec![0, 0x8004_7410, place(&[0; 4])]),
+        ("ioctl", vec![0, 0x2000_7471, 0]),
+        ("sync", vec![]),
+        ("getdtablesize", vec![]),
+        ("flock", vec![3, 2]),
+        ("getfh", vec![own, room(4)]),
+        ("fhopen", vec![0, 0]),
+        ("fsctl", vec![own, SYNC_VOLUME, place(&[0; 4]), 0]),
+        ("ffsctl", vec![3, SYNC_VOLUME, place(&[0; 4]), 0]),
+        ("open_extended", vec![text("/tmp/x"), 0x201, 1000, 1000, 0o600, 0]),
+        ("open_extended", vec![own, 0x200, 1000, 1000, 0o600, place(&filesec(0x012c_c16d, 1))]),
+        ("open_dprotected_np", vec![own, 0, 4, 1, 0]),
+        ("openat_dprotected_np", vec![cwd, own, 0, 4, 4, 0, 3]),
+        ("sendfile", vec![3, 4, 0, room(8), 0, 0]),
         ("fcntl", vec![3, command(F_DUPFD), 7]),
         ("fcntl", vec![3, command(F_SETFL), 4]),
         ("fcntl", vec![3, command(F_GETFL), 0]),
@@ -257,10 +298,12 @@ fn prepared() -> Machine<Mock> {
     let prepared = machine();
     xnu!(prepared, open("/tmp/own", O_RDWR) => 3);
     xnu!(prepared, pipe() => (4, 5));
+    xnu!(prepared, dup2(3, 8) => 8);
+    xnu!(prepared, change_fdguard_np(8, NULL, 0, bytes([9]), 0x1f, NULL) => 0);
     xnu!(prepared, write(5, b"bytes", 5) => 5);
     xnu!(prepared, open("/tmp/dir", O_RDONLY) => 6);
     xnu!(prepared, open("/tmp", O_RDONLY) => 7);
-    xnu!(prepared, open("/tmp/link", O_SYMLINK) => 8);
+    xnu!(prepared, open("/tmp/link", O_SYMLINK) => 9);
     xnu!(prepared, mkdir("/tmp/empty", 0o755) => 0);
     for name in
         ["there", "com.apple.ResourceFork", &"long".repeat(31), &"name".repeat(31), &"lung".repeat(31)]
@@ -276,6 +319,8 @@ fn run(index: usize, plan: Plan) -> (Failing, &'static str, BTreeSet<i32>, Reply
     let prepared = prepared();
     let (name, words) = good_calls(&prepared).swap_remove(index);
     let k = Machine::new(Fault::new(prepared.process.kernel, plan), prepared.process.lkm);
+    let guard = prepared.process.descriptors.guards.get(8).expect("a guard");
+    assert!(k.process.descriptors.guards.set(8, guard));
     let before = k.descriptors().into_iter().collect();
     k.clear_calls();
     let reply = k.by_name(name, &words);
@@ -292,6 +337,8 @@ fn check(name: &str, reply: Reply, expected: darwin::Errno) {
             if matches!(reply, Reply::Value(0, _)) => {}
         // That this was the end is told where it is known.
         "getdirentries64" if matches!(reply, Reply::Value(1.., 0)) => {}
+        // How much was sent is told to nobody where that cannot be written.
+        "sendfile" if expected == EFAULT => assert_eq!(reply, Reply::Error(darwin::Errno::ENOTSOCK)),
         // What cannot be zeroed is what may not be written.
         "madvise" if expected == EFAULT => assert_eq!(reply, Reply::Error(EPERM)),
         // A kernel without the call has an older way to the same end.
