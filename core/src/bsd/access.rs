@@ -1,10 +1,13 @@
 //! Many questions of access at once (`bsd/vfs/vfs_syscalls.c`, `access_extended`).
 
-use super::name::faccessat;
+use super::link::open_named;
+use super::name::check_open;
 use crate::kernel::Kernel;
+use crate::linux;
 use crate::process::Context;
 use crate::table::{DirFd, SysResult, UserPath};
 use crate::user::{UserAddr, UserPtr};
+use crate::vchroot::Links;
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::fcntl::AtFlags;
 use xnu_abi::darwin::unistd::AccessFlags;
@@ -46,16 +49,7 @@ pub fn access_extended<K: Kernel, L>(
             check_string(kernel, entries, offset as usize, size)?;
             last = offset;
         }
-        let path = UserPath(entries.checked_add(u64::from(last))?);
-        let rights = AccessFlags::from_bits_retain(rights);
-        *answer = match faccessat(cx, DirFd::CWD, path, rights, AtFlags::empty()) {
-            Ok(()) => 0,
-            Err(error @ (Errno::ENOENT | Errno::EACCES | Errno::EPERM | Errno::ENOTDIR)) => {
-                error.number() as u8
-            }
-            // Looking up went wrong in another way: no answer at all.
-            Err(error) => return Err(error),
-        };
+        *answer = ask(cx, UserPath(entries.checked_add(u64::from(last))?), rights)?;
     }
     for (index, answer) in (0u64..count as u64).zip(&answers) {
         results.element(index)?.write(kernel, &u32::from(*answer))?;
@@ -63,7 +57,33 @@ pub fn access_extended<K: Kernel, L>(
     Ok(())
 }
 
+/// The answer to a question: 0 or the number of an error.
+///
+/// Differs from XNU: the path is looked up as the effective user, who may be another than the one who is asked about.
+#[inline(never)]
+fn ask<K: Kernel, L>(cx: &Context<'_, K, L>, path: UserPath, rights: u32) -> SysResult<u8> {
+    let kernel = cx.kernel();
+    let answer = match open_named(cx, DirFd::CWD, path, Links::Follow) {
+        Ok(file) => {
+            let answer = check_open(kernel, file, AccessFlags::from_bits_retain(rights), AtFlags::empty());
+            // Ours alone, and only a name: closing it cannot fail in a way that matters.
+            let _ = linux::descriptor::close(kernel, file);
+            answer
+        }
+        Err(error) => Err(error),
+    };
+    match answer {
+        Ok(()) => Ok(0),
+        Err(error @ (Errno::ENOENT | Errno::EACCES | Errno::EPERM | Errno::ENOTDIR)) => {
+            Ok(error.number() as u8)
+        }
+        // Looking up went wrong in another way: no answer at all.
+        Err(error) => Err(error),
+    }
+}
+
 /// How many questions there are: the first string is behind the last of them.
+#[inline(never)]
 fn count<K: Kernel>(kernel: &K, table: UserPtr<Descriptor>, size: usize) -> SysResult<usize> {
     let most = size.saturating_sub(2) / DESCRIPTOR;
     let mut count = most;

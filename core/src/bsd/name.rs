@@ -3,7 +3,7 @@
 use super::rights::{self, Asker, EXTENDED};
 use crate::convert::errno::ToBsd;
 use crate::kernel::Kernel;
-use crate::linux;
+use crate::linux::{self, LinuxFd};
 use crate::process::Context;
 use crate::table::{DirFd, Fd, SysResult, UserOut, UserPath};
 use crate::vchroot::{GuestPath, Links, Opening, Special, Target, Use};
@@ -60,6 +60,26 @@ pub fn faccessat<K: Kernel, L>(
         user(kernel, flags).and_then(|uid| rights::check(kernel, file, mode, Asker { uid, flags: as_whom }));
     // Ours alone, and only a name: closing it cannot fail in a way that matters.
     let _ = linux::descriptor::close(kernel, file);
+    refused_to_superuser(kernel, answer, mode, flags)
+}
+
+/// Checks rights to what is open for its name.
+#[inline(never)]
+pub(super) fn check_open<K: Kernel>(
+    kernel: &K,
+    file: LinuxFd,
+    mode: AccessFlags,
+    flags: AtFlags,
+) -> SysResult<()> {
+    let as_whom = if flags.contains(AtFlags::AT_EACCESS) { at::AT_EACCESS } else { 0 };
+    let answer = match mode.intersects(EXTENDED) {
+        true => user(kernel, flags)
+            .and_then(|uid| rights::check(kernel, file, mode, Asker { uid, flags: as_whom })),
+        false => {
+            let basic = (mode & BASIC).bits() as i32;
+            linux::name::faccessat(kernel, file, b"\0", basic, as_whom | at::AT_EMPTY_PATH).to_bsd()
+        }
+    };
     refused_to_superuser(kernel, answer, mode, flags)
 }
 

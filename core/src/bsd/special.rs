@@ -39,9 +39,11 @@ pub fn mkfifo_extended<K: Kernel, L>(
     mode: Mode,
     xsecurity: UserAddr,
 ) -> SysResult<()> {
-    let list = filesec::read(cx.kernel(), xsecurity)?;
+    if filesec::read(cx.kernel(), xsecurity)? == Wanted::Change {
+        return Err(refusal(cx, DirFd::CWD, path, false, Errno::ENOTSUP));
+    }
     let owner = Owner { uid: (uid != ID_NONE).then_some(uid), gid: (gid != ID_NONE).then_some(gid) };
-    make(cx, DirFd::CWD, path, &Node { list, owner, ..Node::fifo(mode) })
+    make(cx, DirFd::CWD, path, &Node { owner, ..Node::fifo(mode) })
 }
 
 /// `KAUTH_UID_NONE` and `KAUTH_GID_NONE`: what is not given.
@@ -74,18 +76,23 @@ pub fn mknodat<K: Kernel, L>(
     if linux::process::geteuid(cx.kernel()).to_bsd()? != 0 {
         return Err(Errno::EPERM);
     }
-    make(cx, directory, path, &Node { kind, device: device_to_linux(dev), ..Node::fifo(mode) })
+    match kind {
+        Some(kind) => {
+            make(cx, directory, path, &Node { kind, device: device_to_linux(dev), ..Node::fifo(mode) })
+        }
+        // Found out where it could be made.
+        None => Err(refusal(cx, directory, path, false, Errno::EINVAL)),
+    }
 }
 
 /// What to make.
 #[derive(Clone, Copy)]
 struct Node {
-    /// `S_IF…`; `None` for what nobody can make, which is found out where it could be made.
-    kind: Option<u32>,
+    /// `S_IF…`
+    kind: u32,
     permissions: u32,
     device: u32,
     owner: Owner,
-    list: Wanted,
 }
 
 /// Who is to have it, if that is said.
@@ -98,28 +105,22 @@ struct Owner {
 impl Node {
     fn fifo(mode: Mode) -> Node {
         Node {
-            kind: Some(flags::S_IFIFO),
+            kind: flags::S_IFIFO,
             permissions: u32::from(mode.bits() & 0o7777),
             device: 0,
             owner: Owner { uid: None, gid: None },
-            list: Wanted::Nothing,
         }
     }
 }
 
+#[inline(never)]
 fn make<K: Kernel, L>(
     cx: &mut Context<'_, K, L>,
     directory: DirFd,
     path: UserPath,
     node: &Node,
 ) -> SysResult<()> {
-    let Some(kind) = node.kind else {
-        return Err(refusal(cx, directory, path, false, Errno::EINVAL));
-    };
-    if node.list == Wanted::Change {
-        return Err(refusal(cx, directory, path, false, Errno::ENOTSUP));
-    }
-    match make_node(cx, directory, path, kind, node) {
+    match make_node(cx, directory, path, node) {
         Err(Errno::EEXIST) => Err(taken(cx, directory, path)),
         other => other,
     }
@@ -130,7 +131,6 @@ fn make_node<K: Kernel, L>(
     cx: &Context<'_, K, L>,
     directory: DirFd,
     path: UserPath,
-    kind: u32,
     node: &Node,
 ) -> SysResult<()> {
     let kernel = cx.kernel();
@@ -138,7 +138,7 @@ fn make_node<K: Kernel, L>(
     let mut target = Target::read(cx.process, directory, path, &mut room)?;
     let mut at = target.name(Use::New, false).to_bsd()?;
     at.act(|directory, name| {
-        linux::name::mknodat(kernel, directory, name, kind | node.permissions, node.device)
+        linux::name::mknodat(kernel, directory, name, node.kind | node.permissions, node.device)
     })
     .to_bsd()?;
     let Owner { uid, gid } = node.owner;

@@ -205,23 +205,27 @@ impl<'a, K: Kernel> Target<'a, K> {
 
     /// Opens the directory of the last component: it, whether it is the caller's to close, and where that component
     /// begins; `None` where the path is that of a root.
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn parent(&mut self, refuses_links: bool) -> LinuxResult<((LinuxFd, bool), Option<usize>)> {
         let here = (self.directory, false);
         let Some(from) = self.path.last_component() else {
             let is_root = !self.path.bytes().is_empty();
             return Ok((here, (!is_root).then_some(0)));
         };
-        if self.lookup.is_none() {
+        let Some(lookup) = self.lookup else {
             let directory = match from {
                 0 => here,
                 _ => self.open_parent_unprefixed(from, refuses_links)?.into_parts(),
             };
             return Ok((directory, Some(from)));
+        };
+        if lookup.mentions_exit(self.path.bytes().get(from..).unwrap_or_default()) {
+            let directory = self.walk_to_name(lookup, refuses_links)?.into_parts();
+            let is_root = self.path.bytes() == b"/";
+            return Ok((directory, (!is_root).then_some(from)));
         }
-        let found = self.name(Use::Existing, refuses_links)?;
-        let is_root = found.leaf() == b"/";
-        Ok((found.into_directory(), (!is_root).then_some(from)))
+        let parent = lookup.open_parent(self.directory, self.path.with_nul_mut(), from, refuses_links)?;
+        Ok((parent.into_parts(), Some(from)))
     }
 
     /// Opens the directory of the component that begins at `leaf`.
@@ -281,11 +285,6 @@ impl<K: Kernel> Resolved<'_, '_, K> {
         }
     }
 
-    /// The name with the slashes behind it, without a NUL.
-    pub(super) fn leaf(&self) -> &[u8] {
-        self.target.path.bytes().get(self.from.into()..).unwrap_or_default()
-    }
-
     /// What the last component is, if it is no ordinary name.
     pub fn special(&self) -> Option<Special> {
         let path = self.target.path.bytes();
@@ -295,12 +294,6 @@ impl<K: Kernel> Resolved<'_, '_, K> {
             None => return Some(Special::Root),
         };
         Special::of(leaf.split(|byte| *byte == b'/').next().unwrap_or_default())
-    }
-
-    /// The directory, and whether it is now the caller's to close.
-    pub(super) fn into_directory(mut self) -> (LinuxFd, bool) {
-        let was_owned = core::mem::replace(&mut self.is_owned, false);
-        (self.directory, was_owned)
     }
 
     /// Takes the spelling that the directory has, if it has the name in one.
