@@ -1,6 +1,8 @@
 //! What the engine needs of the world it runs in.
 
 use crate::task::{Task, TaskId, Thread, ThreadId};
+use xnu_abi::linux::Errno;
+use xnu_abi::lkm::Trap;
 
 /// The memory of a task refused: a bad address, or no room.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -87,6 +89,30 @@ pub trait Host: Sized {
 
     /// Takes memory away from a task, whole pages from the one of `address` on; nothing happens where there is none.
     fn deallocate(&self, task: TaskId, address: u64, size: u64);
+
+    /// Gives a task zeroed memory at this address, of whole pages; what is there already goes if it is to be overwritten.
+    ///
+    /// # Errors
+    /// The task has something there, or cannot have.
+    fn allocate_at(&self, task: TaskId, address: u64, size: u64, overwrite: bool) -> Result<(), Fault>;
+
+    /// Sends a thread a Linux signal.
+    ///
+    /// # Errors
+    /// As `man 2 tgkill`.
+    fn signal(&self, thread: ThreadId, signal: i32) -> Result<(), Errno>;
+
+    /// Ends a wait of a thread outside the engine, if it is in one, as a signal would.
+    fn interrupt(&self, thread: ThreadId);
+
+    /// A trap that is about what the host alone has: paths, descriptors, processes. Its argument can be read.
+    ///
+    /// # Errors
+    /// Those of the trap; `ENOSYS` where the host does not serve it.
+    fn own_trap(&self, caller: Caller, trap: Trap, argument: u64) -> Result<isize, Errno> {
+        let _ = (caller, trap, argument);
+        Err(Errno::ENOSYS)
+    }
 
     /// A line for the log.
     fn log(&self, line: &str);

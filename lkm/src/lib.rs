@@ -41,6 +41,7 @@ mod state;
 mod task;
 mod timer;
 mod trailer;
+mod trap;
 
 pub use attributes::Peeked;
 pub use engine::Engine;
@@ -51,3 +52,4 @@ pub use slab::Id;
 pub use space::{ENTRIES_MAX, UREFS_MAX};
 pub use state::Usage;
 pub use task::{End, Open, OpenId, Process, Task, TaskId, Thread, ThreadId};
+pub use trap::{TrapGrade, trap_grade};

@@ -15,7 +15,7 @@ use xnu_abi::darwin::mach_message::MsgType;
 
 impl<R> State<R> {
     /// Gives a task a new send right; its name, or a name of no port (`ipc_port_copyout_send`).
-    fn give_send(&mut self, task: TaskId, port: PortId) -> u32 {
+    pub(crate) fn give_send(&mut self, task: TaskId, port: PortId) -> u32 {
         if port.is_none() {
             return 0;
         }

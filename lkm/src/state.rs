@@ -157,6 +157,7 @@ impl<R> State<R> {
                 self.semaphores.at_mut(semaphore).waiters.remove(&mut self.threads, thread);
                 self.semaphore_free_if_done(semaphore);
             }
+            Waiting::Child => self.child_wait_leave(thread),
             Waiting::No | Waiting::Sleep | Waiting::Done(_) => {}
         }
     }

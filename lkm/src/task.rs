@@ -17,6 +17,7 @@ use crate::space::{ENTRIES_MAX, Space};
 use crate::state::State;
 use alloc::vec::Vec;
 use xnu_abi::darwin::kern_return::KernReturn;
+use xnu_abi::lkm::args::UidgidArgs;
 
 /// The number of a task.
 pub type TaskId = Id<Task>;
@@ -79,6 +80,21 @@ pub struct Task {
     pub(crate) name_port: PortId,
     /// Send rights.
     pub(crate) special: [PortId; SPECIAL_PORTS],
+    /// User and group as programs see them.
+    pub(crate) ids: UidgidArgs,
+    /// The pid of who traces it; 0 for nobody.
+    pub(crate) tracer: i32,
+    /// The address and size of dyld's list of images.
+    pub(crate) dyld_info: (u64, u32),
+    /// The program that it becomes next is to start suspended.
+    pub(crate) stop_after_exec: bool,
+    /// It is such a program, and did not ask yet.
+    pub(crate) started_suspended: bool,
+    /// Its process has a newer task.
+    pub(crate) replaced: bool,
+    /// Children that became tasks before anybody waited for them.
+    pub(crate) children: u32,
+    pub(crate) child_waiters: List<Thread>,
 }
 
 impl Task {
@@ -93,6 +109,14 @@ impl Task {
             self_port: Id::NONE,
             name_port: Id::NONE,
             special: [Id::NONE; SPECIAL_PORTS],
+            ids: UidgidArgs { uid: 0, gid: 0 },
+            tracer: 0,
+            dyld_info: (0, 0),
+            stop_after_exec: false,
+            started_suspended: false,
+            replaced: false,
+            children: 0,
+            child_waiters: List::new(),
         }
     }
 
@@ -129,8 +153,19 @@ pub(crate) enum Waiting {
     Send(PortId),
     Semaphore(SemaphoreId),
     Sleep,
+    /// For a process that was forked off.
+    Child,
     /// Not any more: it stands in no list.
     Done(Outcome),
+}
+
+/// The cancellation of a thread (`man 3 pthread_cancel`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Cancel {
+    /// Somebody asked for it.
+    pub(crate) pending: bool,
+    /// The thread does not want it now.
+    pub(crate) disabled: bool,
 }
 
 /// A thread.
@@ -146,6 +181,9 @@ pub struct Thread {
     /// The port that [`Engine::thread_get_special_reply_port`] made last, while it has its receive right.
     pub(crate) special_reply: PortId,
     pub(crate) guard: Option<GuardException>,
+    /// The addresses of its `pthread_t` and of its dispatch queue.
+    pub(crate) handles: (u64, u64),
+    pub(crate) cancel: Cancel,
     pub(crate) wake_due: bool,
     queue: Links<Thread>,
     siblings: Links<Thread>,
@@ -162,6 +200,8 @@ impl Thread {
             self_port: Id::NONE,
             special_reply: Id::NONE,
             guard: None,
+            handles: (0, 0),
+            cancel: Cancel { pending: false, disabled: false },
             wake_due: false,
             queue: Links::new(),
             siblings: Links::new(),
@@ -183,7 +223,7 @@ impl Node<1> for Thread {
 
 impl<R> State<R> {
     /// The youngest task of a process.
-    fn task_of_pid(&self, pid: i32) -> Option<TaskId> {
+    pub(crate) fn task_of_pid(&self, pid: i32) -> Option<TaskId> {
         let mut found: Option<(u32, TaskId)> = None;
         let mut at = Id::NONE;
         while let Some(id) = self.tasks.next_after(at) {
@@ -239,7 +279,25 @@ impl<R> State<R> {
         task.self_port = self_port;
         task.name_port = name_port;
         task.special = special;
+        self.inherit(id, from);
         Ok(id)
+    }
+
+    /// A task gets what its parent or the program before it had.
+    fn inherit(&mut self, task: TaskId, from: TaskId) {
+        let Some(Task { process: before, ids, tracer, stop_after_exec, .. }) = self.tasks.get(from) else {
+            return;
+        };
+        let (before, ids, tracer, stop) = (*before, *ids, *tracer, *stop_after_exec);
+        let of = self.tasks.at_mut(task);
+        of.ids = ids;
+        of.tracer = tracer;
+        if before.pid != of.process.pid {
+            self.child_arrived(from);
+            return;
+        }
+        of.started_suspended = stop;
+        self.tasks.at_mut(from).replaced = true;
     }
 
     fn thread_of(&mut self, task: TaskId, tid: u64) -> Result<ThreadId, KernReturn> {

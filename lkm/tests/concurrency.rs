@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use xnu_abi::darwin::kern_return::MachMsgReturn as Mach;
 use xnu_abi::darwin::mach_message::{MsgOption, MsgType as Type};
 use xnu_abi::darwin::mach_port::PortRight as Right;
+use xnu_abi::linux::Errno;
 use xnu_lkm::{Caller, Engine, Fault, Host, Lock, MachMsg, Process, TaskId, ThreadId, Usage, Wake};
 
 struct StdLock<T>(Mutex<T>);
@@ -116,6 +117,16 @@ impl Host for Threads {
     }
 
     fn deallocate(&self, _: TaskId, _: u64, _: u64) {}
+
+    fn allocate_at(&self, _: TaskId, _: u64, _: u64, _: bool) -> Result<(), Fault> {
+        Err(Fault)
+    }
+
+    fn signal(&self, _: ThreadId, _: i32) -> Result<(), Errno> {
+        Err(Errno::ESRCH)
+    }
+
+    fn interrupt(&self, _: ThreadId) {}
 
     fn log(&self, _: &str) {}
 }

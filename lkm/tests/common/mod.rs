@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::rc::{Rc, Weak};
 use xnu_abi::darwin::mach_message::MsgType;
 use xnu_abi::darwin::mach_port::{PortRight, PortType};
+use xnu_abi::linux::Errno;
 use xnu_lkm::{Caller, Engine, Fault, Host, Lock, Process, TaskId, ThreadId, Wake};
 
 pub mod message;
@@ -48,6 +49,20 @@ impl Memory {
         address
     }
 
+    pub fn allocate_at(&mut self, address: u64, size: u64, overwrite: bool) -> Result<(), Fault> {
+        let taken = self
+            .ranges
+            .iter()
+            .find(|(at, bytes)| **at < address + size && address < **at + bytes.len() as u64);
+        match taken.map(|(at, _)| *at) {
+            Some(at) if overwrite => drop(self.ranges.remove(&at)),
+            Some(_) => return Err(Fault),
+            None => {}
+        }
+        self.ranges.insert(address, vec![0; size as usize]);
+        Ok(())
+    }
+
     fn range(&mut self, address: u64, size: usize) -> Result<&mut [u8], Fault> {
         let (start, bytes) = self.ranges.range_mut(..=address).next_back().ok_or(Fault)?;
         let at = (address - start) as usize;
@@ -71,6 +86,9 @@ pub struct TestHost {
     woken: RefCell<Vec<ThreadId>>,
     pub blocks: Cell<usize>,
     pub refuse_memory: Cell<bool>,
+    pub signals: RefCell<Vec<(ThreadId, i32)>>,
+    pub interrupted: RefCell<Vec<ThreadId>>,
+    pub lines: RefCell<Vec<String>>,
     pub regions: Rc<Cell<isize>>,
 }
 
@@ -165,7 +183,25 @@ impl Host for TestHost {
         self.memory.borrow_mut().entry(task).or_default().deallocate(address);
     }
 
-    fn log(&self, _: &str) {}
+    fn allocate_at(&self, task: TaskId, address: u64, size: u64, overwrite: bool) -> Result<(), Fault> {
+        if self.refuse_memory.get() {
+            return Err(Fault);
+        }
+        self.memory.borrow_mut().entry(task).or_default().allocate_at(address, size, overwrite)
+    }
+
+    fn signal(&self, thread: ThreadId, signal: i32) -> Result<(), Errno> {
+        self.signals.borrow_mut().push((thread, signal));
+        Ok(())
+    }
+
+    fn interrupt(&self, thread: ThreadId) {
+        self.interrupted.borrow_mut().push(thread);
+    }
+
+    fn log(&self, line: &str) {
+        self.lines.borrow_mut().push(line.to_string());
+    }
 }
 
 /// An engine in its world.
@@ -199,6 +235,9 @@ impl World {
             woken: RefCell::default(),
             blocks: Cell::new(0),
             refuse_memory: Cell::new(false),
+            signals: RefCell::default(),
+            interrupted: RefCell::default(),
+            lines: RefCell::default(),
             regions: Rc::default(),
         };
         let engine = Rc::new(Engine::new(host));
