@@ -19,6 +19,7 @@ pub mod mman;
 pub mod mount;
 pub mod poll;
 pub mod resource;
+pub mod security;
 pub mod signal;
 pub mod stat;
 pub mod syscall;
@@ -48,6 +49,7 @@ pub const CONSTANTS: &[&[&[Constant]]] = &[
     mount::CONSTANTS,
     poll::CONSTANTS,
     resource::CONSTANTS,
+    security::CONSTANTS,
     signal::CONSTANTS,
     stat::CONSTANTS,
     syscall::CONSTANTS,
@@ -72,6 +74,7 @@ pub const LAYOUTS: &[&[Layout]] = &[
     mount::LAYOUTS,
     poll::LAYOUTS,
     resource::LAYOUTS,
+    security::LAYOUTS,
     signal::LAYOUTS,
     stat::LAYOUTS,
     termios::LAYOUTS,

@@ -1,6 +1,8 @@
 //! Every served handler against the mock, as transcripts through the table: a call, an arrow, what the guest gets.
 
 mod attributes;
+mod audit;
+mod credentials;
 mod descriptor;
 mod device;
 mod expectations;
@@ -21,13 +23,20 @@ mod name;
 mod native;
 mod open;
 mod owner;
+mod policy;
 mod prefixed;
+mod priority;
 mod process;
+mod security;
+mod session;
 mod signal;
 mod statfs;
 mod support;
 mod sweep;
+mod sysctl;
 mod time;
 mod times;
+mod tracing;
 mod transfer;
+mod usage;
 mod xattr;
