@@ -29,9 +29,11 @@ pub mod registers;
 pub mod reserved;
 pub mod signal;
 pub mod simple;
+pub mod standing;
 pub mod table;
 pub mod user;
 pub mod vchroot;
+pub mod version;
 
 pub use dispatch::Call;
 pub use kernel::{Arg, Fault, Kernel};

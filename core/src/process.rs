@@ -7,7 +7,9 @@ use crate::lkm::Lkm;
 use crate::registers::{Registers, VectorState};
 use crate::reserved::Reserved;
 use crate::signal::{Actions, ThreadSignals};
+use crate::standing::Standing;
 use crate::vchroot::{self, Lookup, Vchroot};
+use crate::version::Version;
 use xnu_abi::vchroot::{PATH_BYTES, VchrootExpandArgs, VchrootUnexpandArgs};
 
 /// A process: the backends and the state that outlives a call.
@@ -26,6 +28,10 @@ pub struct Process<K, L> {
     pub descriptors: Descriptors,
     /// The directory that is the process's root.
     pub vchroot: Vchroot,
+    /// What Linux does not keep of its standing.
+    pub standing: Standing,
+    /// The system that it is told of.
+    pub version: Version,
 }
 
 impl<K: Kernel, L: Lkm> Process<K, L> {
@@ -38,6 +44,8 @@ impl<K: Kernel, L: Lkm> Process<K, L> {
             reserved: Reserved::new(),
             descriptors: Descriptors::new(),
             vchroot: Vchroot::new(),
+            standing: Standing::new(),
+            version: Version::DEFAULT,
         }
     }
 }

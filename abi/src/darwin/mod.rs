@@ -22,6 +22,7 @@ pub mod mman;
 pub mod mount;
 pub mod poll;
 pub mod resource;
+pub mod security;
 pub mod signal;
 pub mod stat;
 pub mod syscall;
@@ -54,6 +55,7 @@ pub const CONSTANTS: &[&[&[Constant]]] = &[
     mount::CONSTANTS,
     poll::CONSTANTS,
     resource::CONSTANTS,
+    security::CONSTANTS,
     signal::CONSTANTS,
     stat::CONSTANTS,
     syscall::CONSTANTS,
@@ -80,6 +82,7 @@ pub const LAYOUTS: &[&[Layout]] = &[
     mount::LAYOUTS,
     poll::LAYOUTS,
     resource::LAYOUTS,
+    security::LAYOUTS,
     signal::LAYOUTS,
     stat::LAYOUTS,
     termios::LAYOUTS,

@@ -2,7 +2,9 @@
 
 pub mod access;
 pub mod attributes;
+pub mod audit;
 pub mod clone;
+pub mod credentials;
 pub mod descriptor;
 pub mod directory;
 pub mod fcntl;
@@ -26,21 +28,28 @@ mod object;
 pub mod open;
 pub mod owner;
 pub mod pathconf;
+pub mod policy;
 pub mod poll;
+pub mod priority;
 pub mod process;
 pub mod rename;
 mod rights;
 mod scratch;
 pub mod search;
+pub mod security;
 pub mod select;
 pub mod sendfile;
+pub mod session;
 pub mod signal;
 pub mod special;
 pub mod statfs;
+pub mod sysctl;
 mod table;
 pub mod time;
 pub mod times;
+pub mod trace;
 pub mod transfer;
+pub mod usage;
 pub mod working;
 pub mod xattr;
 

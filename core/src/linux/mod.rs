@@ -7,8 +7,10 @@
 //! [`Arg::User`]: Linux checks them and answers `EFAULT`.
 #![allow(unsafe_code)]
 
+pub mod credentials;
 pub mod descriptor;
 pub mod directory;
+pub mod files;
 pub mod memory;
 pub mod metadata;
 pub mod name;

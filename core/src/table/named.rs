@@ -7,7 +7,8 @@ use xnu_abi::darwin::attr::AttributeOptions;
 use xnu_abi::darwin::fcntl::{AtFlags, FcntlCommand, FlockOperation, OpenFlags};
 use xnu_abi::darwin::ioctl::IoctlRequest;
 use xnu_abi::darwin::mman::{Advice, MapFlags, Prot};
-use xnu_abi::darwin::resource::RlimitResource;
+use xnu_abi::darwin::resource::{IoPolicyCommand, PriorityWhich, RlimitControl, RlimitResource, RusageWho};
+use xnu_abi::darwin::security::CsOps;
 use xnu_abi::darwin::signal::{InfoStyle, Signal, SigprocmaskHow};
 use xnu_abi::darwin::stat::{FileFlags, Mode};
 use xnu_abi::darwin::time::Itimer;
@@ -170,6 +171,11 @@ macro_rules! number_arguments {
 }
 
 number_arguments! {
+    CsOps as u32,
+    IoPolicyCommand as i32,
+    PriorityWhich as i32,
+    RlimitControl as i32,
+    RusageWho as i32,
     Advice as i32,
     FcntlCommand as i32,
     InfoStyle as u32,

@@ -1,7 +1,9 @@
 //! Every served handler against the mock, as transcripts through the table: a call, an arrow, what the guest gets.
 
 mod attributes;
+mod audit;
 mod clone;
+mod credentials;
 mod descriptor;
 mod device;
 mod directory;
@@ -30,16 +32,23 @@ mod native;
 mod open;
 mod open_extended;
 mod owner;
+mod policy;
 mod poll;
 mod prefixed;
+mod priority;
 mod process;
 mod rename;
+mod security;
 mod select;
+mod session;
 mod signal;
 mod statfs;
 mod support;
 mod sweep;
+mod sysctl;
 mod time;
 mod times;
+mod tracing;
 mod transfer;
+mod usage;
 mod xattr;
