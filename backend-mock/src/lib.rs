@@ -29,6 +29,7 @@
 
 mod address_space;
 mod args;
+mod child;
 mod descriptor;
 mod expectations;
 mod fault;
@@ -55,6 +56,7 @@ mod state;
 mod tests;
 mod time;
 
+pub use child::ChildChange;
 pub use expectations::{Answer, FlatArg, FlatTrapArg, MockKernel, MockLkm, TrapAnswer};
 pub use fault::{Fault, Plan};
 pub use fs::Protections;

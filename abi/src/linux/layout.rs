@@ -144,3 +144,29 @@ pub struct Statfs {
     pub f_flags: i64,
     pub f_spare: [i64; 4],
 }
+
+/// `struct rusage`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+#[allow(missing_docs)]
+pub struct LinuxRusage {
+    pub ru_utime: LinuxTimeval,
+    pub ru_stime: LinuxTimeval,
+    /// In KiB.
+    pub ru_maxrss: i64,
+    pub ru_ixrss: i64,
+    pub ru_idrss: i64,
+    pub ru_isrss: i64,
+    pub ru_minflt: i64,
+    pub ru_majflt: i64,
+    pub ru_nswap: i64,
+    pub ru_inblock: i64,
+    pub ru_oublock: i64,
+    pub ru_msgsnd: i64,
+    pub ru_msgrcv: i64,
+    pub ru_nsignals: i64,
+    pub ru_nvcsw: i64,
+    pub ru_nivcsw: i64,
+}
+
+const _: () = assert!(size_of::<LinuxRusage>() == 144);

@@ -7,7 +7,7 @@ mod sysno;
 
 pub use errno::Errno;
 pub use layout::{
-    Flock, KernelSigaction, LinuxItimerval, LinuxTimeval, RLIM_INFINITY, Rlimit, STATX_BASIC_STATS,
-    STATX_BTIME, STATX_MNT_ID, SignalStack, Statfs, Statx, StatxTimestamp, Timespec,
+    Flock, KernelSigaction, LinuxItimerval, LinuxRusage, LinuxTimeval, RLIM_INFINITY, Rlimit,
+    STATX_BASIC_STATS, STATX_BTIME, STATX_MNT_ID, SignalStack, Statfs, Statx, StatxTimestamp, Timespec,
 };
 pub use sysno::Sysno;

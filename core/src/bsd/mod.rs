@@ -25,6 +25,7 @@ mod table;
 pub mod time;
 pub mod times;
 pub mod transfer;
+pub mod wait;
 pub mod xattr;
 
 pub use table::{ROWS, dispatch, row};

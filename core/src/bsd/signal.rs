@@ -242,11 +242,22 @@ pub fn kill<K: Kernel, L>(
 }
 
 /// Whether a call that a signal interrupted is made anew where the handler has `SA_RESTART`: those that sleep on a
-/// vnode, a pipe, a terminal or a lock (`ERESTART`). `open` turns it into `EINTR` itself.
+/// vnode, a pipe, a terminal, a lock or a child (`ERESTART`). `open` turns it into `EINTR` itself.
 pub fn is_restartable(number: u32) -> bool {
     let Some(row) = super::row(number) else { return false };
     matches!(
         row.name,
-        "read" | "write" | "readv" | "writev" | "pread" | "pwrite" | "preadv" | "pwritev" | "fcntl" | "flock"
+        "read"
+            | "write"
+            | "readv"
+            | "writev"
+            | "pread"
+            | "pwrite"
+            | "preadv"
+            | "pwritev"
+            | "fcntl"
+            | "flock"
+            | "wait4"
+            | "waitid"
     )
 }

@@ -2,7 +2,7 @@
 
 use super::{
     attributes, descriptor, fcntl, flags, identity, length, memory, metadata, mode, name, open, owner,
-    pathconf, process, signal, statfs, time, times, transfer, xattr,
+    pathconf, process, signal, statfs, time, times, transfer, wait, xattr,
 };
 use crate::table::{DirFd, FcntlArgument, Fd, Unchanged, UserBuf, UserOut, UserPath, calls};
 use crate::user::{UserAddr, UserPtr};
@@ -10,14 +10,15 @@ use xnu_abi::darwin::attr::{AttrList, AttributeOptions};
 use xnu_abi::darwin::fcntl::{AtFlags, FcntlCommand, OpenFlags};
 use xnu_abi::darwin::mman::{Advice, MapFlags, Prot};
 use xnu_abi::darwin::mount::{Statfs, Statfs64};
-use xnu_abi::darwin::resource::{Rlimit, RlimitResource};
+use xnu_abi::darwin::resource::{Rlimit, RlimitResource, Rusage};
 use xnu_abi::darwin::signal::{
-    InfoStyle, Sigaction, SigactionIn, Sigaltstack, Signal, SigprocmaskHow, Ucontext64,
+    InfoStyle, Sigaction, SigactionIn, Sigaltstack, Siginfo, Signal, SigprocmaskHow, Ucontext64,
 };
 use xnu_abi::darwin::stat::{FileFlags, Mode, Stat, Stat64};
 use xnu_abi::darwin::time::{Itimer, Itimerval, Timeval, Timezone};
 use xnu_abi::darwin::uio::Iovec;
 use xnu_abi::darwin::unistd::{AccessFlags, PathconfName, Whence};
+use xnu_abi::darwin::wait::{IdType, WaitOptions};
 use xnu_abi::darwin::xattr::XattrOptions;
 
 calls! {
@@ -30,7 +31,7 @@ calls! {
     4 | 397 descriptor write(fd: Fd, buf: UserBuf, nbyte: usize) -> usize => faithful(transfer::write),
     5 | 398 descriptor open(path: UserPath, flags: OpenFlags, mode: Mode) -> Fd => faithful(open::open),
     6 | 399 descriptor close(fd: Fd) -> () => faithful(descriptor::close),
-    7 | 400 process wait4(pid: i32, status: UserAddr, options: i32, rusage: UserAddr) -> i32 => todo(),
+    7 | 400 process wait4(pid: i32, status: UserPtr<i32>, options: WaitOptions, rusage: UserPtr<Rusage>) -> i32 => faithful(wait::wait4),
     8 removed enosys() -> () => enosys("old creat"),
     9 name link(path: UserPath, link: UserPath) -> i32 => todo(),
     10 name unlink(path: UserPath) -> () => faithful(name::unlink),
@@ -196,7 +197,7 @@ calls! {
     170 security csops_audittoken(pid: i32, ops: u32, useraddr: UserAddr, usersize: usize, uaudittoken: UserAddr) -> i32 => todo(),
     171 removed nosys() -> () => nosys("old wait3"),
     172 removed nosys() -> () => nosys("old rpause"),
-    173 | 416 process waitid(idtype: u32, id: u32, infop: UserAddr, options: i32) -> i32 => todo(),
+    173 | 416 process waitid(idtype: IdType, id: u32, infop: UserPtr<Siginfo>, options: WaitOptions) -> () => partial(wait::waitid, "of an exit status Linux keeps the lowest eight bits; who sent SIGCONT is not known"),
     174 removed nosys() -> () => nosys("old getdents"),
     175 removed nosys() -> () => nosys("old gc_control"),
     176 removed nosys() -> () => nosys("old add_profil"),

@@ -8,3 +8,4 @@ pub mod signal;
 pub mod stat;
 pub mod statfs;
 pub mod time;
+pub mod wait;

@@ -7,6 +7,7 @@
 //! [`Arg::User`]: Linux checks them and answers `EFAULT`.
 #![allow(unsafe_code)]
 
+pub mod child;
 pub mod descriptor;
 pub mod directory;
 pub mod memory;

@@ -253,6 +253,11 @@ impl ThreadSignals {
         self.pending = 0;
     }
 
+    /// Drops these signals, if they are noted.
+    pub fn forget_some(&mut self, signals: u32) {
+        self.pending &= !signals;
+    }
+
     /// Signals noted here, masked or not.
     pub fn pending(&self) -> u32 {
         self.pending

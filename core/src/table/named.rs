@@ -11,6 +11,7 @@ use xnu_abi::darwin::signal::{InfoStyle, Signal, SigprocmaskHow};
 use xnu_abi::darwin::stat::{FileFlags, Mode};
 use xnu_abi::darwin::time::Itimer;
 use xnu_abi::darwin::unistd::{AccessFlags, PathconfName, Whence};
+use xnu_abi::darwin::wait::{IdType, WaitOptions};
 use xnu_abi::darwin::xattr::XattrOptions;
 
 /// Writes the names of the bits that are set, joined by `|`, and what has no name as a number.
@@ -58,6 +59,7 @@ flag_arguments! {
     AttributeOptions as u32,
     FileFlags as u32,
     MapFlags as u32,
+    WaitOptions as u32,
     XattrOptions as u32,
 }
 
@@ -150,6 +152,7 @@ macro_rules! number_arguments {
 number_arguments! {
     Advice as i32,
     FcntlCommand as i32,
+    IdType as i32,
     InfoStyle as u32,
     Itimer as i32,
     PathconfName as i32,

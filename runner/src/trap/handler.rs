@@ -212,7 +212,7 @@ fn linux(call: i64, arguments: &[usize; 6]) -> i64 {
 fn may_wait(call: i64, arguments: &[usize; 6]) -> bool {
     const OFD_SETLKW: usize = libc::F_OFD_SETLKW as usize;
     const SETLKW: usize = libc::F_SETLKW as usize;
-    let [first, second, third, ..] = *arguments;
+    let [first, second, third, fourth, ..] = *arguments;
     match call {
         libc::SYS_read
         | libc::SYS_write
@@ -230,6 +230,7 @@ fn may_wait(call: i64, arguments: &[usize; 6]) -> bool {
         }
         libc::SYS_fcntl => matches!(second, SETLKW | OFD_SETLKW),
         libc::SYS_flock => second & libc::LOCK_NB as usize == 0,
+        libc::SYS_waitid => fourth & libc::WNOHANG as usize == 0,
         _ => false,
     }
 }

@@ -4,7 +4,7 @@ use crate::support::*;
 use std::collections::BTreeSet;
 use xnu_abi::darwin;
 use xnu_abi::linux::{Errno, Sysno};
-use xnu_backend_mock::{Fault, Mock, Plan};
+use xnu_backend_mock::{ChildChange, Fault, Mock, Plan};
 use xnu_core::table::Grade;
 use xnu_core::{Reply, bsd, mach, machdep};
 
@@ -129,6 +129,8 @@ fn good_calls(k: &Mock) -> Vec<(&'static str, Vec<u64>)> {
         ("mprotect", vec![k.alloc(4096).get(), 4096, 1]),
         ("madvise", vec![k.alloc(4096).get(), 4096, 0]),
         ("fork", vec![]),
+        ("wait4", vec![2001, room(4), 0, room(144)]),
+        ("waitid", vec![1, 2001, room(104), 4]),
         ("madvise", vec![k.alloc(4096).get(), 4096, 11]),
         ("madvise", vec![k.alloc(4096).get(), 4096, 4]),
         ("mmap", vec![0, 8192, 1, 0x4002, 3, 0]),
@@ -198,6 +200,7 @@ fn prepared() -> Machine<Mock> {
     xnu!(prepared, pipe() => (4, 5));
     xnu!(prepared, write(5, b"bytes", 5) => 5);
     xnu!(prepared, open("/tmp/dir", O_RDONLY) => 6);
+    prepared.set_child(2001, 999, Some(ChildChange::Exited(3)));
     for name in
         ["there", "com.apple.ResourceFork", &"long".repeat(31), &"name".repeat(31), &"lung".repeat(31)]
     {

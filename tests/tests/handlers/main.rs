@@ -30,4 +30,5 @@ mod sweep;
 mod time;
 mod times;
 mod transfer;
+mod wait;
 mod xattr;
