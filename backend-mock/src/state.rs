@@ -8,6 +8,7 @@ use crate::fs::Protections;
 use crate::fs::inode::{Ino, Inodes, ROOT_INO};
 use crate::log::Call;
 use crate::process::Process;
+use crate::program::Executed;
 use crate::random::Random;
 use crate::signal::Signals;
 use crate::time::Clock;
@@ -27,6 +28,7 @@ pub(crate) struct State {
     pub(crate) descriptors: Descriptors,
     pub(crate) process: Process,
     pub(crate) children: Children,
+    pub(crate) executed: Vec<Executed>,
     pub(crate) signals: Signals,
     pub(crate) clock: Clock,
     pub(crate) random: Random,
@@ -49,6 +51,7 @@ impl State {
             descriptors: Descriptors::default(),
             process: Process::new(ROOT_INO),
             children: Children::default(),
+            executed: Vec::new(),
             signals: Signals::default(),
             clock,
             random: Random::new(seed),
@@ -131,6 +134,7 @@ impl State {
             S::Mincore => self.mincore(a),
             S::Getpid | S::Getppid | S::Gettid | S::Getuid | S::Geteuid | S::Getgid | S::Getegid => self.identity(a),
             S::Clone => self.clone(a),
+            S::Execve | S::Execveat => self.execute(a),
             S::Waitid => self.waitid(a),
             S::Getpgid | S::Getsid | S::Setsid | S::Setpgid => self.session(a),
             S::Getgroups => self.getgroups(a),

@@ -4,6 +4,7 @@ use crate::descriptors::Descriptors;
 use crate::kernel::Kernel;
 use crate::linux::{LinuxFd, LinuxResult};
 use crate::lkm::Lkm;
+use crate::loader::Loader;
 use crate::registers::{Registers, VectorState};
 use crate::reserved::Reserved;
 use crate::signal::{Actions, ThreadSignals};
@@ -26,6 +27,8 @@ pub struct Process<K, L> {
     pub descriptors: Descriptors,
     /// The directory that is the process's root.
     pub vchroot: Vchroot,
+    /// Who starts Mach-O programs.
+    pub loader: Loader,
 }
 
 impl<K: Kernel, L: Lkm> Process<K, L> {
@@ -38,6 +41,7 @@ impl<K: Kernel, L: Lkm> Process<K, L> {
             reserved: Reserved::new(),
             descriptors: Descriptors::new(),
             vchroot: Vchroot::new(),
+            loader: Loader::new(),
         }
     }
 }

@@ -54,6 +54,7 @@ static GUESTS: &[Guest] = &[
     guest("commpage"),
     guest("descriptors"),
     guest("ends"),
+    guest("exec"),
     guest("fork"),
     guest("hello"),
     guest("inherited"),

@@ -2,6 +2,7 @@
 
 pub mod attributes;
 pub mod descriptor;
+pub mod exec;
 pub mod fcntl;
 mod filesec;
 pub mod flags;

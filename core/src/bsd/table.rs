@@ -1,7 +1,7 @@
 //! BSD system calls (`bsd/kern/syscalls.master` of xnu-11417.101.15, as macOS configures it).
 
 use super::{
-    attributes, descriptor, fcntl, flags, identity, length, memory, metadata, mode, name, open, owner,
+    attributes, descriptor, exec, fcntl, flags, identity, length, memory, metadata, mode, name, open, owner,
     pathconf, process, signal, statfs, time, times, transfer, wait, xattr,
 };
 use crate::table::{DirFd, FcntlArgument, Fd, Unchanged, UserBuf, UserOut, UserPath, calls};
@@ -83,7 +83,7 @@ calls! {
     56 name revoke(path: UserPath) -> i32 => todo(),
     57 name symlink(path: UserPath, link: UserPath) -> i32 => todo(),
     58 name readlink(path: UserPath, buf: UserOut, count: i32) -> usize => faithful(name::readlink),
-    59 process execve(fname: UserPath, argp: UserAddr, envp: UserAddr) -> i32 => todo(),
+    59 process execve(fname: UserPath, argp: UserAddr, envp: UserAddr) -> Unchanged => partial(exec::execve, "no set-user-id bits of Mach-O files; a string has at most 128 KiB; what cannot be read is not executed"),
     60 metadata umask(newmask: Mode) -> u32 => partial(mode::umask, "Linux forgets the bits of the mask above 0777"),
     61 name chroot(path: UserPath) -> i32 => todo(),
     62 removed nosys() -> () => nosys("old fstat"),
@@ -404,7 +404,7 @@ calls! {
     377 removed nosys() -> () => nosys("never assigned"),
     378 removed nosys() -> () => nosys("never assigned"),
     379 removed nosys() -> () => nosys("never assigned"),
-    380 process __mac_execve(fname: UserPath, argp: UserAddr, envp: UserAddr, mac_p: UserAddr) -> i32 => todo(),
+    380 process __mac_execve(fname: UserPath, argp: UserAddr, envp: UserAddr, mac_p: UserPtr<[u64; 2]>) -> Unchanged => partial(exec::mac_execve, "as execve; there are no labels"),
     381 security __mac_syscall(policy: UserAddr, call: i32, arg: UserAddr) -> i32 => todo(),
     382 security __mac_get_file(path_p: UserPath, mac_p: UserAddr) -> i32 => todo(),
     383 security __mac_set_file(path_p: UserPath, mac_p: UserAddr) -> i32 => todo(),

@@ -15,6 +15,7 @@ pub mod metadata;
 pub mod name;
 pub mod path;
 pub mod process;
+pub mod program;
 pub mod signal;
 pub mod time;
 pub mod xattr;

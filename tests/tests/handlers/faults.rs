@@ -129,6 +129,8 @@ fn good_calls(k: &Mock) -> Vec<(&'static str, Vec<u64>)> {
         ("mprotect", vec![k.alloc(4096).get(), 4096, 1]),
         ("madvise", vec![k.alloc(4096).get(), 4096, 0]),
         ("fork", vec![]),
+        ("execve", vec![text("/tmp/script"), iov_of(k), iov_of(k)]),
+        ("__mac_execve", vec![text("/tmp/macho"), iov_of(k), iov_of(k), room(16)]),
         ("wait4", vec![2001, room(4), 0, room(144)]),
         ("waitid", vec![1, 2001, room(104), 4]),
         ("madvise", vec![k.alloc(4096).get(), 4096, 11]),
@@ -187,6 +189,11 @@ fn good_calls(k: &Mock) -> Vec<(&'static str, Vec<u64>)> {
     ]
 }
 
+/// A vector of one string.
+fn iov_of(k: &Mock) -> u64 {
+    k.place(&bytes([k.place_str("string").get(), 0])).get()
+}
+
 /// A frame that `sigreturn` takes: all zero but for what it must say.
 fn own_frame(k: &Mock) -> u64 {
     let registers = k.place(&[0; 1032]).get();
@@ -200,6 +207,11 @@ fn prepared() -> Machine<Mock> {
     xnu!(prepared, pipe() => (4, 5));
     xnu!(prepared, write(5, b"bytes", 5) => 5);
     xnu!(prepared, open("/tmp/dir", O_RDONLY) => 6);
+    prepared.add_file("/tmp/macho", &crate::exec::macho());
+    prepared.add_file("/tmp/script", b"#!/tmp/macho -x\n");
+    for program in ["/tmp/macho", "/tmp/script"] {
+        prepared.set_mode(program, 0o755);
+    }
     prepared.set_child(2001, 999, Some(ChildChange::Exited(3)));
     for name in
         ["there", "com.apple.ResourceFork", &"long".repeat(31), &"name".repeat(31), &"lung".repeat(31)]
@@ -215,6 +227,7 @@ fn run(index: usize, plan: Plan) -> (Failing, &'static str, BTreeSet<i32>, Reply
     let prepared = prepared();
     let (name, words) = good_calls(&prepared).swap_remove(index);
     let k = Machine::new(Fault::new(prepared.process.kernel, plan), prepared.process.lkm);
+    k.process.loader.set(k.place_str("/loader"), k.place_str("OPTIONS="));
     let before = k.descriptors().into_iter().collect();
     k.clear_calls();
     let reply = k.by_name(name, &words);

@@ -3,6 +3,7 @@
 mod attributes;
 mod descriptor;
 mod device;
+mod exec;
 mod expectations;
 mod faults;
 mod fcntl;
