@@ -2,11 +2,13 @@
 
 use crate::address_space::AddressSpace;
 use crate::args::Args;
+use crate::child::Children;
 use crate::descriptor::Descriptors;
 use crate::fs::Protections;
 use crate::fs::inode::{Ino, Inodes, ROOT_INO};
 use crate::log::Call;
 use crate::process::Process;
+use crate::program::Executed;
 use crate::random::Random;
 use crate::signal::Signals;
 use crate::terminal::Settings;
@@ -26,6 +28,8 @@ pub(crate) struct State {
     pub(crate) removed_names: BTreeMap<Ino, Vec<u8>>,
     pub(crate) descriptors: Descriptors,
     pub(crate) process: Process,
+    pub(crate) children: Children,
+    pub(crate) executed: Vec<Executed>,
     pub(crate) signals: Signals,
     pub(crate) clock: Clock,
     pub(crate) random: Random,
@@ -48,6 +52,8 @@ impl State {
             removed_names: BTreeMap::new(),
             descriptors: Descriptors::default(),
             process: Process::new(ROOT_INO),
+            children: Children::default(),
+            executed: Vec::new(),
             signals: Signals::default(),
             clock,
             random: Random::new(seed),
@@ -133,6 +139,8 @@ impl State {
             S::Mincore => self.mincore(a),
             S::Getpid | S::Getppid | S::Gettid | S::Getuid | S::Geteuid | S::Getgid | S::Getegid => self.identity(a),
             S::Clone => self.clone(a),
+            S::Execve | S::Execveat => self.execute(a),
+            S::Waitid => self.waitid(a),
             S::Getpgid | S::Getsid | S::Setsid | S::Setpgid => self.session(a),
             S::Getgroups => self.getgroups(a),
             S::Getresuid | S::Getresgid => self.getresid(a),

@@ -22,6 +22,7 @@ pub mod dispatch;
 pub mod kernel;
 pub mod linux;
 pub mod lkm;
+pub mod loader;
 pub mod mach;
 pub mod machdep;
 pub mod process;

@@ -4,6 +4,7 @@ use crate::descriptors::Descriptors;
 use crate::kernel::Kernel;
 use crate::linux::{LinuxFd, LinuxResult};
 use crate::lkm::Lkm;
+use crate::loader::Loader;
 use crate::registers::{Registers, VectorState};
 use crate::reserved::Reserved;
 use crate::signal::{Actions, ThreadSignals};
@@ -32,6 +33,8 @@ pub struct Process<K, L> {
     pub standing: Standing,
     /// The system that it is told of.
     pub version: Version,
+    /// Who starts Mach-O programs.
+    pub loader: Loader,
 }
 
 impl<K: Kernel, L: Lkm> Process<K, L> {
@@ -46,6 +49,7 @@ impl<K: Kernel, L: Lkm> Process<K, L> {
             vchroot: Vchroot::new(),
             standing: Standing::new(),
             version: Version::DEFAULT,
+            loader: Loader::new(),
         }
     }
 }

@@ -7,6 +7,7 @@ pub mod clone;
 pub mod credentials;
 pub mod descriptor;
 pub mod directory;
+pub mod exec;
 pub mod fcntl;
 pub mod file_handle;
 mod filesec;
@@ -50,6 +51,7 @@ pub mod times;
 pub mod trace;
 pub mod transfer;
 pub mod usage;
+pub mod wait;
 pub mod working;
 pub mod xattr;
 

@@ -251,7 +251,7 @@ pub fn kill<K: Kernel, L>(
 }
 
 /// Whether a call that a signal interrupted is made anew where the handler has `SA_RESTART`: those that sleep on a
-/// vnode, a pipe, a terminal or a lock (`ERESTART`). `open` turns it into `EINTR` itself.
+/// vnode, a pipe, a terminal, a lock or a child (`ERESTART`). `open` turns it into `EINTR` itself.
 pub fn is_restartable(number: u32) -> bool {
     let Some(row) = super::row(number) else { return false };
     matches!(
@@ -267,5 +267,7 @@ pub fn is_restartable(number: u32) -> bool {
             | "fcntl"
             | "flock"
             | "ioctl"
+            | "wait4"
+            | "waitid"
     )
 }

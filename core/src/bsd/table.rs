@@ -2,10 +2,10 @@
 
 use super::priority::IoPolicyParameter;
 use super::{
-    access, attributes, audit, clone, credentials, descriptor, directory, fcntl, file_handle, flags, fsctl,
-    guarded, identity, ioctl, length, link, listing, memory, metadata, mode, mount, name, open, owner,
+    access, attributes, audit, clone, credentials, descriptor, directory, exec, fcntl, file_handle, flags,
+    fsctl, guarded, identity, ioctl, length, link, listing, memory, metadata, mode, mount, name, open, owner,
     pathconf, policy, poll, priority, process, rename, search, security, select, sendfile, session, signal,
-    special, statfs, sysctl, time, times, trace, transfer, usage, working, xattr,
+    special, statfs, sysctl, time, times, trace, transfer, usage, wait, working, xattr,
 };
 use crate::table::{DirFd, FcntlArgument, Fd, IoctlNumber, Unchanged, UserBuf, UserOut, UserPath, calls};
 use crate::user::{UserAddr, UserPtr};
@@ -19,12 +19,13 @@ use xnu_abi::darwin::resource::{
 };
 use xnu_abi::darwin::security::{AuditToken, CsOps, Mac};
 use xnu_abi::darwin::signal::{
-    InfoStyle, Sigaction, SigactionIn, Sigaltstack, Signal, SigprocmaskHow, Ucontext64,
+    InfoStyle, Sigaction, SigactionIn, Sigaltstack, Siginfo, Signal, SigprocmaskHow, Ucontext64,
 };
 use xnu_abi::darwin::stat::{FileFlags, Mode, Stat, Stat64};
 use xnu_abi::darwin::time::{Itimer, Itimerval, Ntptimeval, Timespec, Timeval, Timex, Timezone};
 use xnu_abi::darwin::uio::Iovec;
 use xnu_abi::darwin::unistd::{AccessFlags, PathconfName, RenameFlags, Whence};
+use xnu_abi::darwin::wait::{IdType, WaitOptions};
 use xnu_abi::darwin::xattr::XattrOptions;
 
 calls! {
@@ -37,7 +38,7 @@ calls! {
     4 | 397 descriptor write(fd: Fd, buf: UserBuf, nbyte: usize) -> usize => faithful(transfer::write),
     5 | 398 descriptor open(path: UserPath, flags: OpenFlags, mode: Mode) -> Fd => faithful(open::open),
     6 | 399 descriptor close(fd: Fd) -> () => faithful(descriptor::close),
-    7 | 400 process wait4(pid: i32, status: UserAddr, options: i32, rusage: UserAddr) -> i32 => todo(),
+    7 | 400 process wait4(pid: i32, status: UserPtr<i32>, options: WaitOptions, rusage: UserPtr<Rusage>) -> i32 => faithful(wait::wait4),
     8 removed enosys() -> () => enosys("old creat"),
     9 name link(path: UserPath, link: UserPath) -> () => faithful(link::link),
     10 name unlink(path: UserPath) -> () => faithful(name::unlink),
@@ -89,7 +90,7 @@ calls! {
     56 name revoke(path: UserPath) -> () => partial(search::revoke, "Linux takes no device away from who has it open: ENOTSUP"),
     57 name symlink(path: UserPath, link: UserPath) -> () => faithful(link::symlink),
     58 name readlink(path: UserPath, buf: UserOut, count: i32) -> usize => faithful(name::readlink),
-    59 process execve(fname: UserPath, argp: UserAddr, envp: UserAddr) -> i32 => todo(),
+    59 process execve(fname: UserPath, argp: UserAddr, envp: UserAddr) -> Unchanged => partial(exec::execve, "no set-user-id bits of Mach-O files; a string has at most 128 KiB; what cannot be read is not executed"),
     60 metadata umask(newmask: Mode) -> u32 => partial(mode::umask, "Linux forgets the bits of the mask above 0777"),
     61 name chroot(path: UserPath) -> () => partial(working::chroot, "the superuser gets EPERM, too: the root is the prefix, which is set before the program runs"),
     62 removed nosys() -> () => nosys("old fstat"),
@@ -203,7 +204,7 @@ calls! {
     170 security csops_audittoken(pid: i32, ops: CsOps, useraddr: UserAddr, usersize: usize, uaudittoken: UserPtr<AuditToken>) -> () => partial(security::csops_audittoken, "every program counts as unsigned, and as at the start of its file; of a token only the process is looked at"),
     171 removed nosys() -> () => nosys("old wait3"),
     172 removed nosys() -> () => nosys("old rpause"),
-    173 | 416 process waitid(idtype: u32, id: u32, infop: UserAddr, options: i32) -> i32 => todo(),
+    173 | 416 process waitid(idtype: IdType, id: u32, infop: UserPtr<Siginfo>, options: WaitOptions) -> () => partial(wait::waitid, "of an exit status Linux keeps the lowest eight bits; who sent SIGCONT is not known"),
     174 removed nosys() -> () => nosys("old getdents"),
     175 removed nosys() -> () => nosys("old gc_control"),
     176 removed nosys() -> () => nosys("old add_profil"),
@@ -410,7 +411,7 @@ calls! {
     377 removed nosys() -> () => nosys("never assigned"),
     378 removed nosys() -> () => nosys("never assigned"),
     379 removed nosys() -> () => nosys("never assigned"),
-    380 process __mac_execve(fname: UserPath, argp: UserAddr, envp: UserAddr, mac_p: UserAddr) -> i32 => todo(),
+    380 process __mac_execve(fname: UserPath, argp: UserAddr, envp: UserAddr, mac_p: UserPtr<[u64; 2]>) -> Unchanged => partial(exec::mac_execve, "as execve; there are no labels"),
     381 security __mac_syscall(policy: UserAddr, call: i32, arg: UserAddr) -> () => partial(security::mac_syscall, "no policy is there, neither Sandbox nor AMFI nor Quarantine"),
     382 security __mac_get_file(path_p: UserPath, mac_p: UserPtr<Mac>) -> () => faithful(security::mac_get_file),
     383 security __mac_set_file(path_p: UserPath, mac_p: UserPtr<Mac>) -> () => faithful(security::mac_set_file),
@@ -479,7 +480,7 @@ calls! {
     476 metadata getattrlistat(fd: DirFd, path: UserPath, alist: UserPtr<AttrList>, attribute_buffer: UserAddr, buffer_size: usize, options: AttributeOptions) -> () => partial(attributes::getattrlistat, "no generation counts, document and clone identifiers, added times and data protection; no UUID of a volume; ATTR_CMNEXT_RELPATH is the whole path"),
     477 process proc_trace_log(pid: i32, uniqueid: u64) -> () => refused(EPERM, "bsd/kern/kern_proc.c, proc_trace_log: for who has the privilege"),
     478 thread bsdthread_ctl(cmd: UserAddr, arg1: UserAddr, arg2: UserAddr, arg3: UserAddr) -> i32 => todo(),
-    479 descriptor openbyid_np(fsid: UserAddr, objid: UserAddr, oflags: i32) -> i32 => todo(),
+    479 descriptor openbyid_np(fsid: UserAddr, objid: UserAddr, oflags: i32) -> () => refused(EPERM, "bsd/vfs/vfs_syscalls.c, openbyid_np: for who has the entitlement to open by number"),
     480 network recvmsg_x(s: Fd, msgp: UserAddr, cnt: u32, flags: i32) -> usize => todo(),
     481 network sendmsg_x(s: Fd, msgp: UserAddr, cnt: u32, flags: i32) -> usize => todo(),
     482 thread thread_selfusage() -> u64 => faithful(usage::thread_selfusage),

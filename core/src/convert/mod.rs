@@ -12,3 +12,4 @@ pub mod stat;
 pub mod statfs;
 pub mod termios;
 pub mod time;
+pub mod wait;

@@ -7,6 +7,7 @@
 //! [`Arg::User`]: Linux checks them and answers `EFAULT`.
 #![allow(unsafe_code)]
 
+pub mod child;
 pub mod credentials;
 pub mod descriptor;
 pub mod directory;
@@ -16,6 +17,7 @@ pub mod metadata;
 pub mod name;
 pub mod path;
 pub mod process;
+pub mod program;
 pub mod signal;
 pub mod time;
 pub mod wait;

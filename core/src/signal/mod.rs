@@ -268,6 +268,11 @@ impl ThreadSignals {
         }
     }
 
+    /// Drops these signals, if they are noted.
+    pub fn forget_some(&mut self, signals: u32) {
+        self.pending &= !signals;
+    }
+
     /// Signals noted here, masked or not.
     pub fn pending(&self) -> u32 {
         self.pending

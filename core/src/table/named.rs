@@ -13,6 +13,7 @@ use xnu_abi::darwin::signal::{InfoStyle, Signal, SigprocmaskHow};
 use xnu_abi::darwin::stat::{FileFlags, Mode};
 use xnu_abi::darwin::time::Itimer;
 use xnu_abi::darwin::unistd::{AccessFlags, PathconfName, RenameFlags, Whence};
+use xnu_abi::darwin::wait::{IdType, WaitOptions};
 use xnu_abi::darwin::xattr::XattrOptions;
 
 /// Writes the names of the bits that are set, joined by `|`, and what has no name as a number.
@@ -62,6 +63,7 @@ flag_arguments! {
     FlockOperation as u32,
     MapFlags as u32,
     RenameFlags as u32,
+    WaitOptions as u32,
     XattrOptions as u32,
 }
 
@@ -178,6 +180,7 @@ number_arguments! {
     RusageWho as i32,
     Advice as i32,
     FcntlCommand as i32,
+    IdType as i32,
     InfoStyle as u32,
     Itimer as i32,
     PathconfName as i32,

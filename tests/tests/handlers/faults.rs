@@ -4,7 +4,7 @@ use crate::support::*;
 use std::collections::BTreeSet;
 use xnu_abi::darwin;
 use xnu_abi::linux::{Errno, Sysno};
-use xnu_backend_mock::{Fault, Mock, Plan};
+use xnu_backend_mock::{ChildChange, Fault, Mock, Plan};
 use xnu_core::table::Grade;
 use xnu_core::{Reply, bsd, mach, machdep};
 
@@ -193,6 +193,10 @@ fn good_calls(k: &Mock) -> Vec<(&'static str, Vec<u64>)> {
         ("mprotect", vec![k.alloc(4096).get(), 4096, 1]),
         ("madvise", vec![k.alloc(4096).get(), 4096, 0]),
         ("fork", vec![]),
+        ("execve", vec![text("/tmp/script"), iov_of(k), iov_of(k)]),
+        ("__mac_execve", vec![text("/tmp/macho"), iov_of(k), iov_of(k), room(16)]),
+        ("wait4", vec![2001, room(4), 0, room(144)]),
+        ("waitid", vec![1, 2001, room(104), 4]),
         ("madvise", vec![k.alloc(4096).get(), 4096, 11]),
         ("madvise", vec![k.alloc(4096).get(), 4096, 4]),
         ("mmap", vec![0, 8192, 1, 0x4002, 3, 0]),
@@ -366,6 +370,11 @@ fn good_calls(k: &Mock) -> Vec<(&'static str, Vec<u64>)> {
     ]
 }
 
+/// A vector of one string.
+fn iov_of(k: &Mock) -> u64 {
+    k.place(&bytes([k.place_str("string").get(), 0])).get()
+}
+
 /// A frame that `sigreturn` takes: all zero but for what it must say.
 fn own_frame(k: &Mock) -> u64 {
     let registers = k.place(&[0; 1032]).get();
@@ -384,6 +393,12 @@ fn prepared() -> Machine<Mock> {
     xnu!(prepared, open("/tmp", O_RDONLY) => 7);
     xnu!(prepared, open("/tmp/link", O_SYMLINK) => 9);
     xnu!(prepared, mkdir("/tmp/empty", 0o755) => 0);
+    prepared.add_file("/tmp/macho", &crate::exec::macho());
+    prepared.add_file("/tmp/script", b"#!/tmp/macho -x\n");
+    for program in ["/tmp/macho", "/tmp/script"] {
+        prepared.set_mode(program, 0o755);
+    }
+    prepared.set_child(2001, 999, Some(ChildChange::Exited(3)));
     for name in
         ["there", "com.apple.ResourceFork", &"long".repeat(31), &"name".repeat(31), &"lung".repeat(31)]
     {
@@ -400,6 +415,7 @@ fn run(index: usize, plan: Plan) -> (Failing, &'static str, BTreeSet<i32>, Reply
     let k = Machine::new(Fault::new(prepared.process.kernel, plan), prepared.process.lkm);
     let guard = prepared.process.descriptors.guards.get(8).expect("a guard");
     assert!(k.process.descriptors.guards.set(8, guard));
+    k.process.loader.set(k.place_str("/loader"), k.place_str("OPTIONS="));
     let before = k.descriptors().into_iter().collect();
     k.clear_calls();
     let reply = k.by_name(name, &words);
