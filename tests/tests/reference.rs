@@ -29,7 +29,6 @@ const GROUPS_NOT_IN_TABLES: &[(&str, &str)] = &[
 
 /// Names that a group of the tables has and `xnu-abi` does not declare, and why.
 const NAMES_NOT_DECLARED: &[(&str, &str, &str)] = &[
-    ("cs-flags", "CS_", "the core tells those of a program without a signature"),
     ("mach-msg-return", "MACH_MSG_MASK", "the sum of the four bits"),
     ("mach-port-misc", "MACH_SERVICE_PORT_INFO", "names of services are launchd's"),
     ("mach-port-misc", "MPG_FLAGS_", "subcodes of guard exceptions, with the codes in xnu-lkm"),

@@ -1,6 +1,6 @@
 //! `sysctl`, `sysctlbyname`: named facts of the system (`man 3 sysctl`, `bsd/kern/kern_newsysctl.c`).
 //!
-//! [`tree`] is the table of names and numbers; [`values`] finds what is not a constant.
+//! `tree` is the table of names and numbers; `values` finds what is not a constant.
 
 mod request;
 mod tree;

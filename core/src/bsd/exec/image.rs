@@ -135,7 +135,7 @@ mod tests {
 
     fn header(bytes: &[u8]) -> [u8; HEADER] {
         let mut header = [0; HEADER];
-        header[..bytes.len()].copy_from_slice(bytes);
+        header.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
         header
     }
 
