@@ -77,7 +77,8 @@ fn set_effective(wanted: u32) -> impl FnOnce(Ids, bool) -> SysResult<Ids> {
 fn set_both(real: u32, effective: u32) -> impl FnOnce(Ids, bool) -> SysResult<Ids> {
     move |old, is_superuser| {
         let is_own = |id: u32| [KEEP, old.real, old.effective, old.saved].contains(&id);
-        if !(is_superuser || is_own(real) && is_own(effective)) {
+        let may = is_superuser || (is_own(real) && is_own(effective));
+        if !may {
             return Err(Errno::EPERM);
         }
         let or_old = |wanted: u32, old: u32| if wanted == KEEP { old } else { wanted };
