@@ -20,6 +20,7 @@ pub mod mount;
 pub mod poll;
 pub mod resource;
 pub mod signal;
+pub mod spawn;
 pub mod stat;
 pub mod syscall;
 pub mod sysctl;
@@ -49,6 +50,7 @@ pub const CONSTANTS: &[&[&[Constant]]] = &[
     poll::CONSTANTS,
     resource::CONSTANTS,
     signal::CONSTANTS,
+    spawn::CONSTANTS,
     stat::CONSTANTS,
     syscall::CONSTANTS,
     sysctl::CONSTANTS,
@@ -73,6 +75,7 @@ pub const LAYOUTS: &[&[Layout]] = &[
     poll::LAYOUTS,
     resource::LAYOUTS,
     signal::LAYOUTS,
+    spawn::LAYOUTS,
     stat::LAYOUTS,
     termios::LAYOUTS,
     thread_state::LAYOUTS,

@@ -21,6 +21,7 @@ pub mod process;
 mod rights;
 mod scratch;
 pub mod signal;
+pub mod spawn;
 pub mod statfs;
 mod table;
 pub mod time;

@@ -2,7 +2,7 @@
 
 use super::{
     attributes, descriptor, exec, fcntl, flags, identity, length, memory, metadata, mode, name, open, owner,
-    pathconf, process, signal, statfs, time, times, transfer, wait, xattr,
+    pathconf, process, signal, spawn, statfs, time, times, transfer, wait, xattr,
 };
 use crate::table::{DirFd, FcntlArgument, Fd, Unchanged, UserBuf, UserOut, UserPath, calls};
 use crate::user::{UserAddr, UserPtr};
@@ -14,6 +14,7 @@ use xnu_abi::darwin::resource::{Rlimit, RlimitResource, Rusage};
 use xnu_abi::darwin::signal::{
     InfoStyle, Sigaction, SigactionIn, Sigaltstack, Siginfo, Signal, SigprocmaskHow, Ucontext64,
 };
+use xnu_abi::darwin::spawn::SpawnArgs;
 use xnu_abi::darwin::stat::{FileFlags, Mode, Stat, Stat64};
 use xnu_abi::darwin::time::{Itimer, Itimerval, Timeval, Timezone};
 use xnu_abi::darwin::uio::Iovec;
@@ -268,7 +269,7 @@ calls! {
     241 metadata flistxattr(fd: Fd, namebuf: UserAddr, bufsize: usize, options: XattrOptions) -> usize => faithful(xattr::flistxattr),
     242 descriptor fsctl(path: UserPath, cmd: u64, data: UserAddr, options: u32) -> i32 => todo(),
     243 identity initgroups(gidsetsize: u32, gidset: UserAddr, gmuid: i32) -> i32 => todo(),
-    244 process posix_spawn(pid: UserAddr, path: UserPath, adesc: UserAddr, argv: UserAddr, envp: UserAddr) -> i32 => todo(),
+    244 process posix_spawn(pid: UserPtr<i32>, path: UserPath, adesc: UserPtr<SpawnArgs>, argv: UserAddr, envp: UserAddr) -> () => partial(spawn::posix_spawn, "POSIX_SPAWN_START_SUSPENDED is ENOTSUP; no ports, personas and file ports; limits and policies of attributes are not looked at; programs as execve"),
     245 descriptor ffsctl(fd: Fd, cmd: u64, data: UserAddr, options: u32) -> i32 => todo(),
     246 removed nosys() -> () => nosys("never assigned"),
     247 removed nosys() -> () => nosys("old nfsclnt"),

@@ -25,6 +25,7 @@ mod owner;
 mod prefixed;
 mod process;
 mod signal;
+mod spawn;
 mod statfs;
 mod support;
 mod sweep;
