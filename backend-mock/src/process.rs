@@ -131,7 +131,8 @@ impl State {
     /// itself.
     pub(crate) fn clone(&mut self, a: &mut Args<'_, '_>) -> Answer {
         const SIGCHLD: u64 = 17;
-        if a.num(0) != SIGCHLD {
+        const CLONE_VFORK: u64 = 0x4000;
+        if a.num(0) & !CLONE_VFORK != SIGCHLD {
             return Err(Errno::EINVAL);
         }
         let process = &mut self.process;

@@ -1,5 +1,5 @@
-//! Runs its arguments as a program in a child and says what became of it: `exec PROGRAM [ARGUMENT…]`. With `spawn` for
-//! its own name it asks `posix_spawn`.
+//! Runs its arguments as a program in a child and says what became of it: `exec PROGRAM [ARGUMENT…]`; `exec spawn PROGRAM
+//! [ARGUMENT…]` asks `posix_spawn` for it.
 //!
 //! Alone it executes itself in its own place, and looks at what has stayed and what has not.
 #![no_std]
@@ -49,8 +49,10 @@ fn pointer(args: &Args, index: usize) -> u64 {
 }
 
 fn run(args: &Args) -> i32 {
-    let (path, argv, envp) = (pointer(args, 1), at(args, 1), args.envp.0 as u64);
-    let child = if args.arg(0) == Some("spawn") {
+    let spawns = args.arg(1) == Some("spawn");
+    let first = if spawns { 2 } else { 1 };
+    let (path, argv, envp) = (pointer(args, first), at(args, first), args.envp.0 as u64);
+    let child = if spawns {
         let mut pid = 0u32;
         match bsd(POSIX_SPAWN, [&raw mut pid as u64, path, 0, argv, envp]) {
             Ok(_) => u64::from(pid),

@@ -86,6 +86,16 @@ fn what_cannot_be_executed_is_an_error_of_the_caller() {
 }
 
 #[test]
+fn what_is_spawned_is_what_is_executed() {
+    let hello = guest("hello");
+    let spawn: &OsStr = "spawn".as_ref();
+    says(&executes(&[spawn, hello.as_os_str(), "7".as_ref()]), "hello from XNU\nstatus 0x700\n");
+    says(&executes(&[spawn, "/bin/sh".as_ref(), "-c".as_ref(), "exit 4".as_ref()]), "status 0x400\n");
+    says(&executes(&[spawn, "/no/such/file".as_ref()]), "errno 2\n");
+    says(&executes(&[spawn, "/dev/null".as_ref()]), "errno 13\n");
+}
+
+#[test]
 fn nearly_a_mebibyte_of_arguments_arrives() {
     const COUNT: usize = 10_000;
     let long = "x".repeat(90);

@@ -24,6 +24,7 @@ pub mod poll;
 pub mod resource;
 pub mod security;
 pub mod signal;
+pub mod spawn;
 pub mod stat;
 pub mod syscall;
 pub mod sysctl;
@@ -57,6 +58,7 @@ pub const CONSTANTS: &[&[&[Constant]]] = &[
     resource::CONSTANTS,
     security::CONSTANTS,
     signal::CONSTANTS,
+    spawn::CONSTANTS,
     stat::CONSTANTS,
     syscall::CONSTANTS,
     sysctl::CONSTANTS,
@@ -84,6 +86,7 @@ pub const LAYOUTS: &[&[Layout]] = &[
     resource::LAYOUTS,
     security::LAYOUTS,
     signal::LAYOUTS,
+    spawn::LAYOUTS,
     stat::LAYOUTS,
     termios::LAYOUTS,
     thread_state::LAYOUTS,

@@ -42,6 +42,7 @@ pub mod select;
 pub mod sendfile;
 pub mod session;
 pub mod signal;
+pub mod spawn;
 pub mod special;
 pub mod statfs;
 pub mod sysctl;

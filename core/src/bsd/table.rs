@@ -5,7 +5,7 @@ use super::{
     access, attributes, audit, clone, credentials, descriptor, directory, exec, fcntl, file_handle, flags,
     fsctl, guarded, identity, ioctl, length, link, listing, memory, metadata, mode, mount, name, open, owner,
     pathconf, policy, poll, priority, process, rename, search, security, select, sendfile, session, signal,
-    special, statfs, sysctl, time, times, trace, transfer, usage, wait, working, xattr,
+    spawn, special, statfs, sysctl, time, times, trace, transfer, usage, wait, working, xattr,
 };
 use crate::table::{DirFd, FcntlArgument, Fd, IoctlNumber, Unchanged, UserBuf, UserOut, UserPath, calls};
 use crate::user::{UserAddr, UserPtr};
@@ -21,6 +21,7 @@ use xnu_abi::darwin::security::{AuditToken, CsOps, Mac};
 use xnu_abi::darwin::signal::{
     InfoStyle, Sigaction, SigactionIn, Sigaltstack, Siginfo, Signal, SigprocmaskHow, Ucontext64,
 };
+use xnu_abi::darwin::spawn::SpawnArgs;
 use xnu_abi::darwin::stat::{FileFlags, Mode, Stat, Stat64};
 use xnu_abi::darwin::time::{Itimer, Itimerval, Ntptimeval, Timespec, Timeval, Timex, Timezone};
 use xnu_abi::darwin::uio::Iovec;
@@ -275,7 +276,7 @@ calls! {
     241 metadata flistxattr(fd: Fd, namebuf: UserAddr, bufsize: usize, options: XattrOptions) -> usize => faithful(xattr::flistxattr),
     242 descriptor fsctl(path: UserPath, cmd: u64, data: UserAddr, options: u32) -> i32 => partial(fsctl::fsctl, "what HFS and APFS serve beyond the kernel's own requests"),
     243 identity initgroups(gidsetsize: u32, gidset: UserAddr, gmuid: i32) -> () => partial(credentials::initgroups, "threads other than the caller keep theirs, as Linux has it; no directory service is asked for more groups"),
-    244 process posix_spawn(pid: UserAddr, path: UserPath, adesc: UserAddr, argv: UserAddr, envp: UserAddr) -> i32 => todo(),
+    244 process posix_spawn(pid: UserPtr<i32>, path: UserPath, adesc: UserPtr<SpawnArgs>, argv: UserAddr, envp: UserAddr) -> () => partial(spawn::posix_spawn, "POSIX_SPAWN_START_SUSPENDED is ENOTSUP; no ports, personas and file ports; limits and policies of attributes are not looked at; programs as execve"),
     245 descriptor ffsctl(fd: Fd, cmd: u64, data: UserAddr, options: u32) -> i32 => partial(fsctl::ffsctl, "FSIOC_FD_ONLY_OPEN_ONCE, and what HFS and APFS serve beyond the kernel's own requests"),
     246 removed nosys() -> () => nosys("never assigned"),
     247 removed nosys() -> () => nosys("old nfsclnt"),

@@ -43,6 +43,7 @@ mod security;
 mod select;
 mod session;
 mod signal;
+mod spawn;
 mod statfs;
 mod support;
 mod sweep;
