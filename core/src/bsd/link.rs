@@ -62,7 +62,7 @@ pub(super) fn open_named<K: Kernel, L>(
     Target::read(cx.process, directory, path, &mut room)?.open(&Opening::path(links)).to_bsd()
 }
 
-/// Gives an open file another name. Its link in `/proc` leads to it without the privilege that `AT_EMPTY_PATH` needs.
+/// Gives an open file another name.
 #[inline(never)]
 fn link_to<K: Kernel, L>(
     cx: &Context<'_, K, L>,
@@ -70,15 +70,22 @@ fn link_to<K: Kernel, L>(
     directory: DirFd,
     path: UserPath,
 ) -> SysResult<()> {
-    let kernel = cx.kernel();
-    let mut room = GuestPath::new();
-    let mut target = Target::read(cx.process, directory, path, &mut room)?;
-    let mut at = target.name(Use::New, false).to_bsd()?;
+    link_in(cx.kernel(), file, &Parent::open(cx.process, directory, path, false)?)
+}
+
+/// The link in `/proc` leads to the file without the privilege that `AT_EMPTY_PATH` needs.
+#[inline(never)]
+fn link_in<K: Kernel>(kernel: &K, file: LinuxFd, parent: &Parent<'_, K>) -> SysResult<()> {
+    let mut entry = Entry::new(parent);
+    entry.read()?;
+    entry.respell().to_bsd()?;
+    if entry.has_slash() {
+        // What is there is looked at where it is taken.
+        return Err(entry.mode().to_bsd().err().unwrap_or(Errno::EEXIST));
+    }
     let from = linux::name::proc_path(file);
-    at.act(|directory, name| {
-        linux::name::linkat(kernel, (LinuxFd::CWD, &from), (directory, name), flags::AT_SYMLINK_FOLLOW)
-    })
-    .to_bsd()
+    let to = (entry.directory(), entry.path());
+    linux::name::linkat(kernel, (LinuxFd::CWD, &from), to, flags::AT_SYMLINK_FOLLOW).to_bsd()
 }
 
 /// The error of a place that is taken: `EEXIST`, but where a slash after its name asks for a directory, it is looked at

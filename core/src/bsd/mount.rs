@@ -234,7 +234,7 @@ pub fn mac_getfsstat<K: Kernel, L>(
     if mac.is_null() {
         return super::statfs::getfsstat(cx, buf, bufsize, flags);
     }
-    if Some(macsize / ADDRESS) != room.checked_div(size_of::<Statfs>()) {
+    if macsize.checked_div(ADDRESS) != room.checked_div(size_of::<Statfs>()) {
         return Err(Errno::EINVAL);
     }
     check_readable(cx.kernel(), mac, macsize as u64)?;

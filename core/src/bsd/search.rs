@@ -82,6 +82,7 @@ pub fn searchfs<K: Kernel, L>(
 }
 
 /// `EFAULT` unless all of it can be read.
+#[inline(never)]
 pub(super) fn check_readable<K: Kernel>(kernel: &K, from: UserAddr, length: u64) -> SysResult<()> {
     const PIECE: u64 = 256;
     let mut piece = [0; PIECE as usize];

@@ -9,7 +9,7 @@ use crate::linux;
 use crate::process::Context;
 use crate::table::{DirFd, SysResult, UserPath};
 use crate::user::UserAddr;
-use crate::vchroot::{GuestPath, Target, Use};
+use crate::vchroot::{Entry, Parent};
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::stat::{FileType, Mode};
 use xnu_abi::linux::flags;
@@ -120,38 +120,33 @@ fn make<K: Kernel, L>(
     path: UserPath,
     node: &Node,
 ) -> SysResult<()> {
-    match make_node(cx, directory, path, node) {
+    let parent = Parent::open(cx.process, directory, path, false)?;
+    match make_in(cx.kernel(), &parent, node) {
         Err(Errno::EEXIST) => Err(taken(cx, directory, path)),
         other => other,
     }
 }
 
 #[inline(never)]
-fn make_node<K: Kernel, L>(
-    cx: &Context<'_, K, L>,
-    directory: DirFd,
-    path: UserPath,
-    node: &Node,
-) -> SysResult<()> {
-    let kernel = cx.kernel();
-    let mut room = GuestPath::new();
-    let mut target = Target::read(cx.process, directory, path, &mut room)?;
-    let mut at = target.name(Use::New, false).to_bsd()?;
-    at.act(|directory, name| {
-        linux::name::mknodat(kernel, directory, name, node.kind | node.permissions, node.device)
-    })
-    .to_bsd()?;
+fn make_in<K: Kernel>(kernel: &K, parent: &Parent<'_, K>, node: &Node) -> SysResult<()> {
+    let mut entry = Entry::new(parent);
+    entry.read()?;
+    entry.respell().to_bsd()?;
+    if entry.has_slash() {
+        // What is there is looked at where it is taken.
+        return Err(entry.mode().to_bsd().err().unwrap_or(Errno::EEXIST));
+    }
+    let (at, name, mode) = (entry.directory(), entry.path(), node.kind | node.permissions);
+    linux::name::mknodat(kernel, at, name, mode, node.device).to_bsd()?;
     let Owner { uid, gid } = node.owner;
     if uid.is_none() && gid.is_none() {
         return Ok(());
     }
     let (uid, gid) = (uid.unwrap_or(u32::MAX), gid.unwrap_or(u32::MAX));
-    let given =
-        linux::metadata::fchownat(kernel, at.directory(), at.path(), uid, gid, flags::AT_SYMLINK_NOFOLLOW)
-            .to_bsd();
+    let given = linux::metadata::fchownat(kernel, at, name, uid, gid, flags::AT_SYMLINK_NOFOLLOW).to_bsd();
     if given.is_err() {
         // Nobody was told of it yet: what cannot be removed either is left.
-        let _ = linux::name::unlinkat(kernel, at.directory(), at.path(), 0);
+        let _ = linux::name::unlinkat(kernel, at, name, 0);
     }
     given
 }
