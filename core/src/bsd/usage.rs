@@ -58,8 +58,8 @@ pub fn memorystatus_available_memory<K: Kernel, L>(_cx: &mut Context<'_, K, L>) 
 
 /// What is free of the memory, in percent.
 pub(super) fn free_percent(info: &Sysinfo) -> u32 {
-    let free = u128::from(info.freeram.saturating_add(info.bufferram));
-    let percent = free.wrapping_mul(100).checked_div(u128::from(info.totalram)).unwrap_or(0);
+    let free = info.freeram.saturating_add(info.bufferram);
+    let percent = free.checked_div((info.totalram / 100).max(1)).unwrap_or(0).min(100);
     percent.min(100) as u32
 }
 
