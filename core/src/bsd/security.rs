@@ -296,10 +296,7 @@ fn of_path<K: Kernel, L>(
     links: crate::vchroot::Links,
 ) -> SysResult<()> {
     label_text(cx.kernel(), mac, |_| {})?;
-    super::object::at_path(cx, crate::table::DirFd::CWD, path, links, |kernel, object| {
-        object.statx(kernel).to_bsd()?;
-        no_label(kernel, mac)
-    })
+    super::object::at_opened(cx, crate::table::DirFd::CWD, path, links, |kernel, _| no_label(kernel, mac))
 }
 
 /// `__mac_syscall` (`security/mac_base.c`): a call of a policy, none of which is there.
