@@ -5,6 +5,7 @@ mod common;
 use common::message::{
     Message, RECEIVE_NOW, ROOM, guarded_descriptor, memory_descriptor, port_descriptor, ports_descriptor,
 };
+use common::message::{Setting, setting};
 use common::{DEAD_NAME, RECEIVE, SEND_ONCE, World};
 use xnu_abi::darwin::kern_return::MachMsgReturn as Mach;
 use xnu_abi::darwin::mach_message::{MsgOption, MsgType as Type};
@@ -17,23 +18,6 @@ const MOVE: Type = Type::MACH_MSG_TYPE_MOVE_SEND;
 const MAKE: Type = Type::MACH_MSG_TYPE_MAKE_SEND;
 const ONCE: Type = Type::MACH_MSG_TYPE_MAKE_SEND_ONCE;
 const MOVE_RECEIVE: Type = Type::MACH_MSG_TYPE_MOVE_RECEIVE;
-
-/// A task with a port of its own that it can send to, and another task that can send there too.
-struct Setting {
-    world: World,
-    a: Caller,
-    b: Caller,
-    port: u32,
-    there: u32,
-}
-
-fn setting() -> Setting {
-    let world = World::new();
-    let (a, b) = (world.task(10), world.task(11));
-    let port = world.send_receive(a);
-    let there = world.give(a, port, COPY, b);
-    Setting { world, a, b, port, there }
-}
 
 #[test]
 fn ports_travel_in_bodies() {

@@ -59,8 +59,7 @@ pub fn memorystatus_available_memory<K: Kernel, L>(_cx: &mut Context<'_, K, L>) 
 /// What is free of the memory, in percent.
 pub(super) fn free_percent(info: &Sysinfo) -> u32 {
     let free = info.freeram.saturating_add(info.bufferram);
-    let percent = free.checked_div((info.totalram / 100).max(1)).unwrap_or(0).min(100);
-    percent.min(100) as u32
+    free.min(info.totalram).saturating_mul(100).checked_div(info.totalram).unwrap_or(0) as u32
 }
 
 #[cfg(test)]

@@ -199,3 +199,20 @@ impl World {
         std::iter::from_fn(|| self.receive(by, name).ok()).map(|received| received.id()).collect()
     }
 }
+
+/// A task with a port of its own that it can send to, and another task that can send there too.
+pub struct Setting {
+    pub world: World,
+    pub a: Caller,
+    pub b: Caller,
+    pub port: u32,
+    pub there: u32,
+}
+
+pub fn setting() -> Setting {
+    let world = World::new();
+    let (a, b) = (world.task(10), world.task(11));
+    let port = world.send_receive(a);
+    let there = world.give(a, port, MsgType::MACH_MSG_TYPE_COPY_SEND, b);
+    Setting { world, a, b, port, there }
+}
