@@ -30,6 +30,8 @@ pub struct Standing {
     pub code_signature: AtomicU32,
     /// Whether users or groups changed since the program was started (`P_SUGID`).
     pub changed_ids: AtomicBool,
+    /// Faults that were told of by `os_fault_with_payload`.
+    pub user_faults: AtomicU32,
     /// The name that somebody logged in by.
     pub login: [AtomicU8; LOGIN_BYTES],
 }
@@ -46,6 +48,7 @@ impl Standing {
             private_exec: AtomicBool::new(false),
             code_signature: AtomicU32::new(0),
             changed_ids: AtomicBool::new(false),
+            user_faults: AtomicU32::new(0),
             login: [const { AtomicU8::new(0) }; LOGIN_BYTES],
         }
     }

@@ -21,6 +21,7 @@ pub mod mach_port;
 pub mod mman;
 pub mod mount;
 pub mod poll;
+pub mod ptrace;
 pub mod resource;
 pub mod security;
 pub mod signal;
@@ -55,6 +56,7 @@ pub const CONSTANTS: &[&[&[Constant]]] = &[
     mman::CONSTANTS,
     mount::CONSTANTS,
     poll::CONSTANTS,
+    ptrace::CONSTANTS,
     resource::CONSTANTS,
     security::CONSTANTS,
     signal::CONSTANTS,

@@ -6,7 +6,8 @@ use core::fmt::{self, LowerHex, Write};
 use xnu_abi::darwin::attr::AttributeOptions;
 use xnu_abi::darwin::fcntl::{AtFlags, FcntlCommand, FlockOperation, OpenFlags};
 use xnu_abi::darwin::ioctl::IoctlRequest;
-use xnu_abi::darwin::mman::{Advice, MapFlags, Prot};
+use xnu_abi::darwin::mman::{Advice, Inherit, MapFlags, MsyncFlags, Prot};
+use xnu_abi::darwin::ptrace::PtraceRequest;
 use xnu_abi::darwin::resource::{IoPolicyCommand, PriorityWhich, RlimitControl, RlimitResource, RusageWho};
 use xnu_abi::darwin::security::CsOps;
 use xnu_abi::darwin::signal::{InfoStyle, Signal, SigprocmaskHow};
@@ -62,6 +63,7 @@ flag_arguments! {
     FileFlags as u32,
     FlockOperation as u32,
     MapFlags as u32,
+    MsyncFlags as u32,
     RenameFlags as u32,
     WaitOptions as u32,
     XattrOptions as u32,
@@ -179,6 +181,8 @@ number_arguments! {
     RlimitControl as i32,
     RusageWho as i32,
     Advice as i32,
+    Inherit as i32,
+    PtraceRequest as i32,
     FcntlCommand as i32,
     IdType as i32,
     InfoStyle as u32,

@@ -189,6 +189,26 @@ fn good_calls(k: &Mock) -> Vec<(&'static str, Vec<u64>)> {
         ("listxattr", vec![own, room(400), 400, 0]),
         ("flistxattr", vec![3, room(400), 400, 0]),
         ("mmap", vec![0, 4096, 3, 2, 3, 0]),
+        ("msync", vec![k.alloc(4096).get(), 4096, 0x10]),
+        ("mincore", vec![k.alloc(8192).get(), 8192, room(2)]),
+        ("mlock", vec![k.alloc(4096).get(), 4096]),
+        ("munlock", vec![k.alloc(4096).get(), 4096]),
+        ("minherit", vec![k.alloc(4096).get(), 4096, 1]),
+        ("vm_pressure_monitor", vec![0, 1, room(4)]),
+        ("shared_region_check_np", vec![u64::MAX]),
+        ("shared_region_map_and_slide_2_np", vec![0, 0, 0, 0]),
+        ("map_with_linking_np", vec![0, 0, 0, 0]),
+        ("mremap_encrypted", vec![0, 0, 0, 0, 0]),
+        ("shm_open", vec![text("shared"), open_flags(O_RDWR | O_CREAT), 0o600]),
+        ("shm_open", vec![text("there"), open_flags(O_RDWR | O_CREAT | O_TRUNC), 0o600]),
+        ("shm_unlink", vec![text("there")]),
+        ("sigsuspend", vec![0]),
+        ("__sigwait", vec![place(&(1u32 << 30).to_le_bytes()), room(4)]),
+        ("__disable_threadsignal", vec![1]),
+        ("ptrace", vec![31, 0, 0, 0]),
+        ("terminate_with_payload", vec![1000, 0, 0, 0, 0, 0, 0]),
+        ("abort_with_payload", vec![0, 0, 0, 0, 0, 0]),
+        ("os_fault_with_payload", vec![0, 0, 0, 0, 0, 0]),
         ("munmap", vec![k.alloc(4096).get(), 4096]),
         ("mprotect", vec![k.alloc(4096).get(), 4096, 1]),
         ("madvise", vec![k.alloc(4096).get(), 4096, 0]),
@@ -399,6 +419,9 @@ fn prepared() -> Machine<Mock> {
     for program in ["/tmp/macho", "/tmp/script"] {
         prepared.set_mode(program, 0o755);
     }
+    xnu!(prepared, shm_open("there", O_RDWR | O_CREAT, 0o600) => 10);
+    xnu!(prepared, ftruncate(10, 0) => 0);
+    xnu!(prepared, close(10) => 0);
     prepared.set_child(2001, 999, Some(ChildChange::Exited(3)));
     for name in
         ["there", "com.apple.ResourceFork", &"long".repeat(31), &"name".repeat(31), &"lung".repeat(31)]
@@ -440,6 +463,10 @@ fn check(name: &str, reply: Reply, expected: darwin::Errno) {
         "getdirentries64" if matches!(reply, Reply::Value(1.., 0)) => {}
         // How much was sent is told to nobody where that cannot be written.
         "sendfile" if expected == EFAULT => assert_eq!(reply, Reply::Error(darwin::Errno::ENOTSOCK)),
+        // A name that cannot be read is a wrong one.
+        "shm_unlink" if expected == EFAULT => assert_eq!(reply, Reply::Error(EINVAL)),
+        // It goes on waiting, and on the mock nothing comes.
+        "__sigwait" if expected == EINTR => assert_eq!(reply, Reply::Error(EAGAIN)),
         // What cannot be zeroed is what may not be written.
         "madvise" if expected == EFAULT => assert_eq!(reply, Reply::Error(EPERM)),
         // A kernel without the call has an older way to the same end.
