@@ -12,6 +12,7 @@ pub mod dirent;
 mod errno;
 pub mod exec;
 pub mod fcntl;
+pub mod inet;
 pub mod ioctl;
 pub mod kern_return;
 pub mod mach;
@@ -20,6 +21,7 @@ pub mod mount;
 pub mod poll;
 pub mod resource;
 pub mod signal;
+pub mod socket;
 pub mod stat;
 pub mod syscall;
 pub mod sysctl;
@@ -41,6 +43,7 @@ pub const CONSTANTS: &[&[&[Constant]]] = &[
     dirent::CONSTANTS,
     exec::CONSTANTS,
     fcntl::CONSTANTS,
+    inet::CONSTANTS,
     ioctl::CONSTANTS,
     kern_return::CONSTANTS,
     mach::CONSTANTS,
@@ -49,6 +52,7 @@ pub const CONSTANTS: &[&[&[Constant]]] = &[
     poll::CONSTANTS,
     resource::CONSTANTS,
     signal::CONSTANTS,
+    socket::CONSTANTS,
     stat::CONSTANTS,
     syscall::CONSTANTS,
     sysctl::CONSTANTS,
@@ -73,6 +77,7 @@ pub const LAYOUTS: &[&[Layout]] = &[
     poll::LAYOUTS,
     resource::LAYOUTS,
     signal::LAYOUTS,
+    socket::LAYOUTS,
     stat::LAYOUTS,
     termios::LAYOUTS,
     thread_state::LAYOUTS,
