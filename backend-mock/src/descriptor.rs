@@ -192,6 +192,7 @@ impl State {
             {
                 pipe.clear();
             }
+            self.close_socket(ino);
             self.release(ino);
             self.release(parent);
         }

@@ -49,6 +49,7 @@ mod record;
 mod setup;
 mod signal;
 mod signature;
+mod socket;
 mod space;
 mod state;
 #[cfg(test)]

@@ -9,6 +9,7 @@ use crate::log::Call;
 use crate::process::Process;
 use crate::random::Random;
 use crate::signal::Signals;
+use crate::socket::Sockets;
 use crate::time::Clock;
 use std::collections::{BTreeMap, VecDeque};
 use xnu_abi::linux::{Errno, Sysno};
@@ -24,6 +25,7 @@ pub(crate) struct State {
     /// The last names of removed directories that something still refers to.
     pub(crate) removed_names: BTreeMap<Ino, Vec<u8>>,
     pub(crate) descriptors: Descriptors,
+    pub(crate) sockets: Sockets,
     pub(crate) process: Process,
     pub(crate) signals: Signals,
     pub(crate) clock: Clock,
@@ -45,6 +47,7 @@ impl State {
             inodes: Inodes::new(clock.now()),
             removed_names: BTreeMap::new(),
             descriptors: Descriptors::default(),
+            sockets: Sockets::default(),
             process: Process::new(ROOT_INO),
             signals: Signals::default(),
             clock,
@@ -154,6 +157,21 @@ impl State {
             S::RtSigpending => self.rt_sigpending(a),
             S::Sigaltstack => self.sigaltstack(a),
             S::Kill | S::Tkill | S::Tgkill => self.kill(a),
+            S::Socket => self.socket(a),
+            S::Socketpair => self.socketpair(a),
+            S::Bind => self.bind(a),
+            S::Connect => self.connect(a),
+            S::Listen => self.listen(a),
+            S::Accept4 => self.accept4(a),
+            S::Getsockname => self.getsockname(a),
+            S::Getpeername => self.getpeername(a),
+            S::Shutdown => self.shutdown(a),
+            S::Sendto => self.sendto(a),
+            S::Recvfrom => self.recvfrom(a),
+            S::Sendmsg => self.sendmsg(a),
+            S::Recvmsg => self.recvmsg(a),
+            S::Setsockopt => self.setsockopt(a),
+            S::Getsockopt => self.getsockopt(a),
             nr => {
                 self.unserved.push(nr);
                 Err(Errno::ENOSYS)
