@@ -5,6 +5,7 @@ pub mod fcntl;
 pub mod memory;
 pub mod resource;
 pub mod signal;
+pub mod socket;
 pub mod stat;
 pub mod statfs;
 pub mod time;

@@ -15,6 +15,7 @@ pub mod name;
 pub mod path;
 pub mod process;
 pub mod signal;
+pub mod socket;
 pub mod time;
 pub mod xattr;
 
