@@ -20,6 +20,7 @@ pub mod process;
 mod rights;
 mod scratch;
 pub mod signal;
+pub mod socket;
 pub mod statfs;
 mod table;
 pub mod time;

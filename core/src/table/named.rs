@@ -8,6 +8,7 @@ use xnu_abi::darwin::fcntl::{AtFlags, FcntlCommand, OpenFlags};
 use xnu_abi::darwin::mman::{Advice, MapFlags, Prot};
 use xnu_abi::darwin::resource::RlimitResource;
 use xnu_abi::darwin::signal::{InfoStyle, Signal, SigprocmaskHow};
+use xnu_abi::darwin::socket::{MessageFlags, SocketDomain, SocketType};
 use xnu_abi::darwin::stat::{FileFlags, Mode};
 use xnu_abi::darwin::time::Itimer;
 use xnu_abi::darwin::unistd::{AccessFlags, PathconfName, Whence};
@@ -58,6 +59,7 @@ flag_arguments! {
     AttributeOptions as u32,
     FileFlags as u32,
     MapFlags as u32,
+    MessageFlags as u32,
     XattrOptions as u32,
 }
 
@@ -156,5 +158,7 @@ number_arguments! {
     RlimitResource as i32,
     Signal as i32,
     SigprocmaskHow as i32,
+    SocketDomain as i32,
+    SocketType as i32,
     Whence as i32,
 }

@@ -2,6 +2,7 @@
 
 use crate::kernel::Kernel;
 use crate::table::{SysResult, UserPath};
+use crate::user::UserAddr;
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::exec::PATH_MAX;
 
@@ -51,6 +52,29 @@ impl GuestPath {
             self.length = self.length.wrapping_add(piece.len());
         }
         Err(Errno::ENAMETOOLONG)
+    }
+
+    /// Copies a path in whose length is known, and which ends before a terminator if it has one: `EFAULT`,
+    /// `ENAMETOOLONG`.
+    pub fn read_name<K: Kernel>(&mut self, kernel: &K, from: UserAddr, length: usize) -> SysResult<()> {
+        self.length = 0;
+        let room = self.bytes.get_mut(..length).filter(|_| length < CAPACITY).ok_or(Errno::ENAMETOOLONG)?;
+        kernel.copy_in(from, room)?;
+        self.length = room.iter().position(|byte| *byte == 0).unwrap_or(length);
+        if let Some(end) = self.bytes.get_mut(self.length) {
+            *end = 0;
+        }
+        Ok(())
+    }
+
+    /// Whether this is a path of one name, in the working directory.
+    pub fn is_one_name(&self) -> bool {
+        !self.bytes().is_empty() && !self.bytes().contains(&b'/')
+    }
+
+    /// How many bytes the path has without its terminator.
+    pub fn length(&self) -> usize {
+        self.length
     }
 
     /// Without its terminator.

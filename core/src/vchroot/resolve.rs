@@ -62,6 +62,12 @@ impl<'a, K: Kernel> Target<'a, K> {
         Ok(Target { kernel, lookup, directory: directory.to_linux(), path: room })
     }
 
+    /// A path that was copied in already; a relative one starts from the working directory.
+    pub fn new<L>(process: &'a Process<K, L>, path: &'a mut GuestPath) -> Target<'a, K> {
+        let kernel = &process.kernel;
+        Target { kernel, lookup: Lookup::new(kernel, &process.vchroot), directory: LinuxFd::CWD, path }
+    }
+
     /// Opens what the path leads to.
     ///
     /// # Errors

@@ -24,6 +24,8 @@ mod owner;
 mod prefixed;
 mod process;
 mod signal;
+mod socket;
+mod socket_message;
 mod statfs;
 mod support;
 mod sweep;
