@@ -134,6 +134,11 @@ impl Descriptors {
         self.table.keys().copied().collect()
     }
 
+    /// Those that a program gets that is executed.
+    pub(crate) fn kept_on_exec(&self) -> Vec<i32> {
+        self.table.iter().filter(|(_, slot)| !slot.cloexec).map(|(fd, _)| *fd).collect()
+    }
+
     pub(crate) fn refers_to(&self, ino: Ino) -> bool {
         self.files.values().any(|file| file.ino == ino || file.dentry.parent == ino)
     }

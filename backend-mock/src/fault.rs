@@ -160,9 +160,11 @@ struct Progress {
     random: Random,
     calls: usize,
     injected: usize,
+    failed: Option<Sysno>,
 }
 
-/// A kernel that fails as planned. A failed call never reaches the kernel behind it.
+/// A kernel that fails as planned. A failed call never reaches the kernel behind it, but for `close`: whatever it says,
+/// the descriptor is gone (`man 2 close`).
 #[derive(Debug)]
 pub struct Fault<K> {
     inner: K,
@@ -173,7 +175,7 @@ impl<K> Fault<K> {
     /// Puts a plan in front of a kernel.
     pub fn new(inner: K, plan: Plan) -> Fault<K> {
         let random = Random::new(plan.seed);
-        Fault { inner, progress: Mutex::new(Progress { plan, random, calls: 0, injected: 0 }) }
+        Fault { inner, progress: Mutex::new(Progress { plan, random, calls: 0, injected: 0, failed: None }) }
     }
 
     /// The kernel behind.
@@ -189,6 +191,11 @@ impl<K> Fault<K> {
     /// Faults injected so far.
     pub fn injected(&self) -> usize {
         self.progress().injected
+    }
+
+    /// The last call that was failed.
+    pub fn failed(&self) -> Option<Sysno> {
+        self.progress().failed
     }
 
     fn progress(&self) -> MutexGuard<'_, Progress> {
@@ -241,6 +248,9 @@ impl Progress {
             }
         }
         self.injected += usize::from(struck.is_some());
+        if let Some(What::Fail(_)) = struck {
+            self.failed = nr;
+        }
         struck
     }
 }

@@ -3,13 +3,12 @@
 use crate::address_space::AddressSpace;
 use crate::args::Args;
 use crate::fs::inode::{Body, Device, Ino, MAGIC_INO, MAX_FILE_LEN};
-use crate::layout::layout;
 use crate::state::{Answer, State};
 use linux_raw_sys::general::{
-    DT_DIR, DT_LNK, O_APPEND, O_NONBLOCK, RLIMIT_FSIZE, SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET,
-    SIGPIPE, SIGXFSZ, termios, winsize,
+    DT_DIR, DT_LNK, FASYNC, O_ACCMODE, O_APPEND, O_NONBLOCK, O_RDONLY, O_WRONLY, RLIMIT_FSIZE, SEEK_CUR,
+    SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET, SIGPIPE, SIGXFSZ,
 };
-use linux_raw_sys::ioctl::{FIOCLEX, FIONBIO, FIONCLEX, FIONREAD, TCGETS, TIOCGPGRP, TIOCGWINSZ, TIOCSPGRP};
+use linux_raw_sys::ioctl::{FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD};
 use xnu_abi::linux::Errno;
 use xnu_abi::linux::flags::{RWF_NOAPPEND, RWF_NOSIGNAL};
 
@@ -19,6 +18,7 @@ const MAX_COUNT: u64 = 0x7fff_f000;
 const IOV_MAX: u64 = 1024;
 
 /// `include/uapi/linux/fs.h`
+const FICLONE: u32 = 0x4004_9409;
 const FS_IOC_FIEMAP: u32 = 0xc020_660b;
 const FS_IOC_GETFLAGS: u32 = 0x8008_6601;
 const FS_IOC_SETFLAGS: u32 = 0x4008_6602;
@@ -432,11 +432,32 @@ impl State {
         Ok(entries)
     }
 
+    /// `man 2 ioctl_ficlone`: contents alone, nothing else.
+    fn clone_range(&mut self, fd: i32, source: i32) -> Answer {
+        let (to, from) = (self.descriptors.file(fd)?, self.descriptors.file(source)?);
+        let may = to.flags & O_ACCMODE != O_RDONLY && from.flags & O_ACCMODE != O_WRONLY;
+        if !may || to.flags & O_APPEND != 0 {
+            return Err(Errno::EBADF);
+        }
+        let (to, from) = (to.ino, from.ino);
+        if self.inodes.get(to).dev != self.inodes.get(from).dev {
+            return Err(Errno::EXDEV);
+        }
+        let content = self.inodes.get_mut(from).file().ok_or(Errno::EINVAL)?;
+        let bytes = content.read(0, content.len as usize);
+        let content = self.inodes.get_mut(to).file().ok_or(Errno::EINVAL)?;
+        content.set_len(0);
+        content.write(0, &bytes);
+        self.touch(to);
+        Ok(0)
+    }
+
     pub(crate) fn ioctl(&mut self, a: &mut Args<'_, '_>) -> Answer {
         let (fd, request) = (a.int(0), a.uint(1));
         let ino = self.descriptors.file(fd)?.ino;
         let is_tty = matches!(self.inodes.get(ino).body, Body::Device(Device::Tty));
         match request {
+            FICLONE => self.clone_range(fd, a.int(2)),
             FIOCLEX | FIONCLEX => self.set_cloexec(fd, request == FIOCLEX),
             FIONBIO => {
                 let on = a.read(&self.memory, 2, 4)?.iter().any(|&byte| byte != 0);
@@ -464,35 +485,20 @@ impl State {
                 let attributes = a.read(&self.memory, 2, 4)?.try_into().map_err(|_| Errno::EFAULT)?;
                 self.set_attributes(ino, u32::from_le_bytes(attributes))
             }
-            TCGETS if is_tty => {
-                // What a fresh terminal has: ICRNL|IXON, OPOST|ONLCR, 38400 8N1, line editing with echo.
-                let bytes = layout!(termios {
-                    c_iflag = 0o2400u32,
-                    c_oflag = 0o5u32,
-                    c_cflag = 0o277u32,
-                    c_lflag = 0o105073u32,
-                });
-                a.write(&mut self.memory, 2, &bytes)?;
-                Ok(0)
-            }
-            TIOCGWINSZ if is_tty => {
-                a.write(&mut self.memory, 2, &layout!(winsize { ws_row = 24u16, ws_col = 80u16 }))?;
-                Ok(0)
-            }
-            TIOCGPGRP if is_tty => {
-                let group = self.process.pgid.to_le_bytes();
-                a.write(&mut self.memory, 2, &group)?;
-                Ok(0)
-            }
-            TIOCSPGRP if is_tty => {
-                let group = crate::layout::get(&a.read(&self.memory, 2, 4)?, 0, 4) as i32;
-                match group {
-                    ..=-1 => Err(Errno::EINVAL),
-                    group if group == self.process.pgid => Ok(0),
-                    _ => Err(Errno::ESRCH),
+            FIOASYNC => {
+                let on = a.read(&self.memory, 2, 4)?.iter().any(|&byte| byte != 0);
+                let tells = is_tty || matches!(self.inodes.get(ino).body, Body::Fifo(_));
+                let file = self.descriptors.file_mut(fd)?;
+                if file.has(FASYNC) != on {
+                    if !tells {
+                        return Err(Errno::ENOTTY);
+                    }
+                    file.flags ^= FASYNC;
                 }
+                Ok(0)
             }
             FS_IOC_FIEMAP => self.fiemap(a),
+            request if is_tty => self.tty_ioctl(a, request),
             _ => Err(Errno::ENOTTY),
         }
     }

@@ -29,6 +29,7 @@
 
 mod address_space;
 mod args;
+mod child;
 mod descriptor;
 mod expectations;
 mod fault;
@@ -44,6 +45,7 @@ mod module;
 mod pipe;
 mod poll;
 mod process;
+mod program;
 mod random;
 mod record;
 mod setup;
@@ -52,10 +54,12 @@ mod signature;
 mod socket;
 mod space;
 mod state;
+mod terminal;
 #[cfg(test)]
 mod tests;
 mod time;
 
+pub use child::ChildChange;
 pub use expectations::{Answer, FlatArg, FlatTrapArg, MockKernel, MockLkm, TrapAnswer};
 pub use fault::{Fault, Plan};
 pub use fs::Protections;
@@ -63,5 +67,6 @@ pub use log::{Call, Logged};
 pub use mock::Mock;
 pub use module::{Module, TrapCall};
 pub use process::Credentials;
+pub use program::Executed;
 pub use record::{Event, Mismatch, Outcome, Record, Replay};
 pub use signal::{Disposition, Signal};

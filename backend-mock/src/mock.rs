@@ -159,7 +159,9 @@ impl Mock {
 
     /// Changes who the process is.
     pub fn set_credentials(&self, credentials: Credentials) {
-        self.state().process.credentials = credentials;
+        let process = &mut self.state().process;
+        process.credentials = credentials;
+        process.saved = [None; 2];
     }
 
     /// Sets a resource limit (`RLIMIT_NOFILE` is 7) without asking.

@@ -108,6 +108,12 @@ impl State {
                 }
             }
         }
+        // What is beyond the count in the last word comes back as nothing.
+        for fd in count..len * 8 {
+            for set in &mut sets {
+                set[fd / 8] &= !(1 << (fd % 8));
+            }
+        }
         let answer = if ready > 0 { Ok(ready) } else { self.poll_wait(timeout_ns) };
         if answer.is_ok() {
             for (i, set) in sets.iter().enumerate() {

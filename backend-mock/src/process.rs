@@ -50,6 +50,10 @@ pub(crate) struct Process {
     pub(crate) pgid: i32,
     pub(crate) sid: i32,
     pub(crate) credentials: Credentials,
+    /// The saved user and group, where they are not the effective ones.
+    pub(crate) saved: [Option<u32>; 2],
+    /// How far from the default its priority is.
+    pub(crate) nice: i32,
     pub(crate) root: Ino,
     pub(crate) cwd: Ino,
     /// `/proc/PID`, the parent of the only directory that is not listed by name.
@@ -79,6 +83,8 @@ impl Process {
             pgid: 999,
             sid: 999,
             credentials: Credentials::root(),
+            saved: [None; 2],
+            nice: 0,
             root,
             cwd: root,
             proc_dir: root,
@@ -125,7 +131,8 @@ impl State {
     /// itself.
     pub(crate) fn clone(&mut self, a: &mut Args<'_, '_>) -> Answer {
         const SIGCHLD: u64 = 17;
-        if a.num(0) != SIGCHLD {
+        const CLONE_VFORK: u64 = 0x4000;
+        if a.num(0) & !CLONE_VFORK != SIGCHLD {
             return Err(Errno::EINVAL);
         }
         let process = &mut self.process;
@@ -182,13 +189,76 @@ impl State {
 
     pub(crate) fn getresid(&mut self, a: &mut Args<'_, '_>) -> Answer {
         let credentials = &self.process.credentials;
-        let (real, effective) = match a.nr() {
-            Sysno::Getresuid => (credentials.uid, credentials.euid),
-            _ => (credentials.gid, credentials.egid),
+        let [user, group] = self.process.saved;
+        let ids = match a.nr() {
+            Sysno::Getresuid => [credentials.uid, credentials.euid, user.unwrap_or(credentials.euid)],
+            _ => [credentials.gid, credentials.egid, group.unwrap_or(credentials.egid)],
         };
-        for (i, id) in [real, effective, effective].into_iter().enumerate() {
+        for (i, id) in ids.into_iter().enumerate() {
             a.write(&mut self.memory, i, &id.to_le_bytes())?;
         }
+        Ok(0)
+    }
+
+    /// Real, effective and saved: the superuser sets any, others one of the three that there are.
+    pub(crate) fn setresid(&mut self, a: &mut Args<'_, '_>) -> Answer {
+        let is_superuser = self.capable();
+        let Process { credentials, saved: [saved_user, saved_group], .. } = &mut self.process;
+        let (real, effective, saved) = match a.nr() {
+            Sysno::Setresuid => (&mut credentials.uid, &mut credentials.euid, saved_user),
+            _ => (&mut credentials.gid, &mut credentials.egid, saved_group),
+        };
+        let old = [*real, *effective, saved.unwrap_or(*effective)];
+        let mut new = old;
+        for (i, id) in new.iter_mut().enumerate() {
+            let wanted = a.uint(i);
+            if wanted == u32::MAX {
+                continue;
+            }
+            if !is_superuser && !old.contains(&wanted) {
+                return Err(Errno::EPERM);
+            }
+            *id = wanted;
+        }
+        [*real, *effective, _] = new;
+        *saved = Some(new[2]);
+        Ok(0)
+    }
+
+    pub(crate) fn setgroups(&mut self, a: &mut Args<'_, '_>) -> Answer {
+        const NGROUPS_MAX: usize = 65_536;
+        if !self.capable() {
+            return Err(Errno::EPERM);
+        }
+        let count =
+            usize::try_from(a.int(0)).ok().filter(|&count| count <= NGROUPS_MAX).ok_or(Errno::EINVAL)?;
+        let bytes = if count == 0 { Vec::new() } else { a.read(&self.memory, 1, count * 4)? };
+        let groups = bytes.as_chunks::<4>().0.iter().map(|bytes| u32::from_le_bytes(*bytes));
+        self.process.credentials.groups = groups.collect();
+        Ok(0)
+    }
+
+    /// Priorities. There is one process, and its group and user are the only ones that have any.
+    pub(crate) fn priority(&mut self, a: &mut Args<'_, '_>) -> Answer {
+        let process = &self.process;
+        let who = a.int(1);
+        let is_own = match a.uint(0) {
+            0 => who == 0 || who == process.pid,
+            1 => who == 0 || who == process.pgid,
+            2 => who == 0 || who as u32 == process.credentials.uid,
+            _ => return Err(Errno::EINVAL),
+        };
+        if !is_own {
+            return Err(Errno::ESRCH);
+        }
+        if a.nr() == Sysno::Getpriority {
+            return Ok((20 - process.nice) as usize);
+        }
+        let nice = a.int(2).clamp(-20, 19);
+        if nice < process.nice && !self.capable() {
+            return Err(Errno::EACCES);
+        }
+        self.process.nice = nice;
         Ok(0)
     }
 
@@ -242,6 +312,19 @@ impl State {
         }
         a.write(&mut self.memory, 0, &bytes)?;
         Ok(0)
+    }
+
+    /// Two processors, and room for 64 in the mask.
+    pub(crate) fn affinity(&mut self, a: &mut Args<'_, '_>) -> Answer {
+        const MASK_BYTES: u64 = 8;
+        if a.num(1) < MASK_BYTES || !a.num(1).is_multiple_of(8) {
+            return Err(Errno::EINVAL);
+        }
+        if a.int(0) != 0 && a.int(0) != self.process.pid {
+            return Err(Errno::ESRCH);
+        }
+        a.write(&mut self.memory, 2, &3u64.to_le_bytes())?;
+        Ok(MASK_BYTES as usize)
     }
 
     pub(crate) fn sysinfo(&mut self, a: &mut Args<'_, '_>) -> Answer {

@@ -74,6 +74,10 @@ fn bit(signal: u32) -> u64 {
 }
 
 impl Signals {
+    pub(crate) fn mask(&self) -> u64 {
+        self.mask
+    }
+
     fn handler(&self, signal: u32) -> u64 {
         self.actions.get(&signal).map_or(SIG_DFL, |action| crate::layout::get(action, 0, 8))
     }

@@ -20,6 +20,8 @@ pub(crate) enum Kind {
     Out(Len),
     /// Memory that Linux reads and writes.
     InOut(Len),
+    /// A `struct timespec` that Linux reads, and writes back to where nobody forbade it that.
+    Time,
     /// Depends on another argument; the call checks it itself.
     Any,
 }
@@ -37,7 +39,7 @@ pub(crate) enum Len {
     Each(usize, usize),
 }
 
-use Kind::{Addr, Any as Opaque, In, InOut, Num, Out, Path};
+use Kind::{Addr, Any as Opaque, In, InOut, Num, Out, Path, Time};
 use Len::{Any, Each, Is};
 
 /// The fewest arguments that may be given, and the kinds of all. `None` for calls that the mock does not serve.
@@ -58,7 +60,7 @@ pub(crate) fn signature(nr: Sysno) -> Option<(usize, &'static [Kind])> {
         S::RtSigtimedwait => (4, &[In(Len::Arg(3)), Out(Is(128)), In(Is(16)), Num]),
         S::Openat => (3, &[Num, Path, Num, Num]),
         S::Openat2 => (4, &[Num, Path, In(Len::Arg(3)), Num]),
-        S::Close | S::Dup | S::Fchdir | S::Umask | S::Fsync | S::Fdatasync | S::Syncfs | S::Getpgid | S::Getsid
+        S::Close | S::Dup | S::Fchdir | S::Unshare | S::Umask | S::Fsync | S::Fdatasync | S::Syncfs | S::Getpgid | S::Getsid
         | S::Exit | S::ExitGroup => (1, N1),
         S::CloseRange | S::Lseek | S::Dup3 | S::Fchown | S::Tgkill => (3, N3),
         S::Fallocate | S::Fadvise64 | S::SyncFileRange => (4, &[Num, Num, Num, Num]),
@@ -91,6 +93,12 @@ pub(crate) fn signature(nr: Sysno) -> Option<(usize, &'static [Kind])> {
         S::Clone => (5, &[Num, Addr, Opaque, Opaque, Num]),
         S::Mincore => (3, &[Addr, Num, Out(Any)]),
         S::Getgroups => (2, &[Num, Out(Each(0, 4))]),
+        S::SchedGetaffinity => (3, &[Num, Num, Out(Len::Arg(1))]),
+        S::Setgroups => (2, &[Num, In(Each(0, 4))]),
+        S::Setresuid | S::Setresgid | S::Setpriority => (3, N3),
+        S::Getpriority => (2, N2),
+        S::Adjtimex => (1, &[InOut(Is(208))]),
+        S::ClockSettime => (2, &[Num, In(Is(16))]),
         S::Getresuid | S::Getresgid => (3, &[Out(Is(4)), Out(Is(4)), Out(Is(4))]),
         S::Prlimit64 => (4, &[Num, Num, In(Is(16)), Out(Is(16))]),
         S::Getrusage => (2, &[Num, Out(Is(144))]),
@@ -108,8 +116,8 @@ pub(crate) fn signature(nr: Sysno) -> Option<(usize, &'static [Kind])> {
         S::RtSigprocmask => (4, &[Num, In(Len::Arg(3)), Out(Len::Arg(3)), Num]),
         S::RtSigpending => (2, &[Out(Len::Arg(1)), Num]),
         S::Sigaltstack => (2, &[In(Is(24)), Out(Is(24))]),
-        S::Ppoll => (5, &[InOut(Each(1, 8)), Num, In(Is(16)), In(Len::Arg(4)), Num]),
-        S::Pselect6 => (6, &[Num, InOut(Any), InOut(Any), InOut(Any), In(Is(16)), In(Is(16))]),
+        S::Ppoll => (5, &[InOut(Each(1, 8)), Num, Time, In(Len::Arg(4)), Num]),
+        S::Pselect6 => (6, &[Num, InOut(Any), InOut(Any), InOut(Any), Time, In(Is(16))]),
         #[cfg(target_arch = "x86_64")]
         S::ArchPrctl => (2, &[Num, Opaque]),
         S::Futex => (3, &[InOut(Is(4)), Num, Num, Opaque, Opaque, Num]),
@@ -162,6 +170,7 @@ pub(crate) fn check(nr: Sysno, args: &[Arg<'_>]) {
             }
             Opaque => continue,
             Path => Any,
+            Time => Is(16),
             In(len) | Out(len) | InOut(len) => *len,
         };
         let given = match (arg, kind) {
@@ -174,8 +183,8 @@ pub(crate) fn check(nr: Sysno, args: &[Arg<'_>]) {
                 assert!(bytes.contains(&0), "{name}: argument {i} is a C string, the slice lent has no NUL");
                 continue;
             }
-            (Arg::In(bytes), In(_)) => bytes.len(),
-            (Arg::Out(bytes), Out(_) | InOut(_)) => bytes.len(),
+            (Arg::In(bytes), In(_) | Time) => bytes.len(),
+            (Arg::Out(bytes), Out(_) | InOut(_) | Time) => bytes.len(),
             (arg, kind) => panic!("{name}: argument {i} is {kind:?}, given {}", shape(arg)),
         };
         let number = |index: usize| match args.get(index) {

@@ -2,14 +2,17 @@
 
 use crate::address_space::AddressSpace;
 use crate::args::Args;
+use crate::child::Children;
 use crate::descriptor::Descriptors;
 use crate::fs::Protections;
 use crate::fs::inode::{Ino, Inodes, ROOT_INO};
 use crate::log::Call;
 use crate::process::Process;
+use crate::program::Executed;
 use crate::random::Random;
 use crate::signal::Signals;
 use crate::socket::Sockets;
+use crate::terminal::Settings;
 use crate::time::Clock;
 use std::collections::{BTreeMap, VecDeque};
 use xnu_abi::linux::{Errno, Sysno};
@@ -27,11 +30,14 @@ pub(crate) struct State {
     pub(crate) descriptors: Descriptors,
     pub(crate) sockets: Sockets,
     pub(crate) process: Process,
+    pub(crate) children: Children,
+    pub(crate) executed: Vec<Executed>,
     pub(crate) signals: Signals,
     pub(crate) clock: Clock,
     pub(crate) random: Random,
     pub(crate) tty_input: VecDeque<u8>,
     pub(crate) tty_output: Vec<u8>,
+    pub(crate) tty_settings: Settings,
     pub(crate) protections: Protections,
     pub(crate) calls: Vec<Call>,
     pub(crate) keep_calls: bool,
@@ -49,11 +55,14 @@ impl State {
             descriptors: Descriptors::default(),
             sockets: Sockets::default(),
             process: Process::new(ROOT_INO),
+            children: Children::default(),
+            executed: Vec::new(),
             signals: Signals::default(),
             clock,
             random: Random::new(seed),
             tty_input: VecDeque::new(),
             tty_output: Vec::new(),
+            tty_settings: Settings::new(),
             protections: Protections::default(),
             calls: Vec::new(),
             keep_calls: true,
@@ -116,6 +125,8 @@ impl State {
             S::Fchdir => self.fchdir(a),
             S::Getcwd => self.getcwd(a),
             S::Umask => self.umask(a),
+            // One thread shares nothing with others.
+            S::Unshare => Ok(0),
             S::Getxattr | S::Lgetxattr | S::Fgetxattr => self.getxattr(a),
             S::Setxattr | S::Lsetxattr | S::Fsetxattr => self.setxattr(a),
             S::Listxattr | S::Llistxattr | S::Flistxattr => self.listxattr(a),
@@ -131,9 +142,17 @@ impl State {
             S::Mincore => self.mincore(a),
             S::Getpid | S::Getppid | S::Gettid | S::Getuid | S::Geteuid | S::Getgid | S::Getegid => self.identity(a),
             S::Clone => self.clone(a),
+            S::Execve | S::Execveat => self.execute(a),
+            S::Waitid => self.waitid(a),
             S::Getpgid | S::Getsid | S::Setsid | S::Setpgid => self.session(a),
             S::Getgroups => self.getgroups(a),
             S::Getresuid | S::Getresgid => self.getresid(a),
+            S::Setresuid | S::Setresgid => self.setresid(a),
+            S::SchedGetaffinity => self.affinity(a),
+            S::Setgroups => self.setgroups(a),
+            S::Getpriority | S::Setpriority => self.priority(a),
+            S::ClockSettime => self.clock_settime(a),
+            S::Adjtimex => self.adjtimex(a),
             S::Prlimit64 => self.prlimit64(a),
             S::Getrusage => self.getrusage(a),
             S::Uname => self.uname(a),

@@ -2,7 +2,8 @@
 
 use crate::kernel::Kernel;
 use crate::linux::{self, LinuxFd};
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU32, AtomicU64, Ordering};
+use xnu_abi::darwin::guarded::GuardFlags;
 
 /// The highest number of descriptors that a process may have: `OPEN_MAX` (`bsd/sys/syslimits.h`).
 pub const OPEN_MAX: usize = 10_240;
@@ -114,6 +115,79 @@ impl FarPositions {
     }
 }
 
+/// What keeps a descriptor from being closed, copied or written by those who do not name it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Guard {
+    /// Its name, which is not 0.
+    pub id: u64,
+    /// What it forbids.
+    pub flags: GuardFlags,
+}
+
+/// Guards by descriptor. There is room for a few hundred: databases use them, and few else.
+#[derive(Debug)]
+pub struct Guards {
+    slots: [(AtomicI32, AtomicU32, AtomicU64); 256],
+    used: AtomicBool,
+}
+
+/// A slot that is being filled in.
+const CLAIMED: i32 = -2;
+
+impl Guards {
+    const fn new() -> Guards {
+        Guards {
+            slots: [const { (AtomicI32::new(NOBODY), AtomicU32::new(0), AtomicU64::new(0)) }; 256],
+            used: AtomicBool::new(false),
+        }
+    }
+
+    /// The guard of a descriptor.
+    #[inline(always)]
+    pub fn get(&self, descriptor: i32) -> Option<Guard> {
+        if self.used.load(Ordering::Relaxed) { self.find(descriptor) } else { None }
+    }
+
+    #[cold]
+    fn find(&self, descriptor: i32) -> Option<Guard> {
+        let (_, flags, id) = self.slot(descriptor)?;
+        let flags = GuardFlags::from_bits_retain(flags.load(Ordering::Acquire));
+        Some(Guard { id: id.load(Ordering::Acquire), flags })
+    }
+
+    fn slot(&self, descriptor: i32) -> Option<&(AtomicI32, AtomicU32, AtomicU64)> {
+        if descriptor < 0 {
+            return None;
+        }
+        self.slots.iter().find(|slot| slot.0.load(Ordering::Acquire) == descriptor)
+    }
+
+    /// Sets or changes the guard of a descriptor; `false` where there is no room.
+    pub fn set(&self, descriptor: i32, guard: Guard) -> bool {
+        self.used.store(true, Ordering::Relaxed);
+        let claim = |slot: &&(AtomicI32, AtomicU32, AtomicU64)| {
+            slot.0.compare_exchange(NOBODY, CLAIMED, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        };
+        let Some((owner, flags, id)) = self.slot(descriptor).or_else(|| self.slots.iter().find(claim)) else {
+            return false;
+        };
+        id.store(guard.id, Ordering::Release);
+        flags.store(guard.flags.bits(), Ordering::Release);
+        owner.store(descriptor, Ordering::Release);
+        true
+    }
+
+    /// Takes a guard away.
+    #[inline]
+    pub fn remove(&self, descriptor: i32) {
+        if self.used.load(Ordering::Relaxed)
+            && let Some((owner, ..)) = self.slot(descriptor)
+        {
+            owner.store(NOBODY, Ordering::Release);
+        }
+    }
+}
+
 /// What the process's descriptors have beyond Linux's flags. Empty in a process that was executed anew: XNU would
 /// keep it then.
 #[derive(Debug)]
@@ -126,6 +200,8 @@ pub struct Descriptors {
     pub any_without_sigpipe: AtomicBool,
     /// Positions beyond what the file system can hold.
     pub far: FarPositions,
+    /// Guards, which copies do not get and the child of a fork does.
+    pub guards: Guards,
 }
 
 impl Descriptors {
@@ -135,6 +211,7 @@ impl Descriptors {
             confined: DescriptorSet::new(),
             any_without_sigpipe: AtomicBool::new(false),
             far: FarPositions::new(),
+            guards: Guards::new(),
         }
     }
 
@@ -145,6 +222,7 @@ impl Descriptors {
         self.close_on_fork.remove(descriptor);
         self.confined.remove(descriptor);
         self.far.remove(descriptor);
+        self.guards.remove(descriptor);
     }
 
     /// In the child of a fork: closes what does not go along.
@@ -182,6 +260,23 @@ mod tests {
         assert!(descriptors.close_on_fork.iter().eq([63, 64]));
         descriptors.forget(63);
         assert!(!descriptors.confined.contains(63) && descriptors.confined.contains(64));
+    }
+
+    #[test]
+    fn guards_are_kept_by_descriptor_while_there_is_room() {
+        let descriptors = Descriptors::new();
+        let guard = |id| Guard { id, flags: GuardFlags::GUARD_DUP };
+        for fd in 0..256 {
+            assert_eq!(descriptors.guards.get(fd), None);
+            assert!(descriptors.guards.set(fd, guard(fd as u64 + 1)));
+        }
+        assert!(!descriptors.guards.set(256, guard(1)) && descriptors.guards.set(255, guard(9)));
+        descriptors.copied(3, 300);
+        assert_eq!(descriptors.guards.get(300), None);
+        descriptors.forget(3);
+        assert_eq!((descriptors.guards.get(3), descriptors.guards.get(4)), (None, Some(guard(5))));
+        assert!(descriptors.guards.set(256, guard(1)));
+        assert_eq!((descriptors.guards.get(255), descriptors.guards.get(-1)), (Some(guard(9)), None));
     }
 
     #[test]

@@ -4,10 +4,13 @@ use crate::descriptors::Descriptors;
 use crate::kernel::Kernel;
 use crate::linux::{LinuxFd, LinuxResult};
 use crate::lkm::Lkm;
+use crate::loader::Loader;
 use crate::registers::{Registers, VectorState};
 use crate::reserved::Reserved;
 use crate::signal::{Actions, ThreadSignals};
+use crate::standing::Standing;
 use crate::vchroot::{self, Lookup, Vchroot};
+use crate::version::Version;
 use xnu_abi::vchroot::{PATH_BYTES, VchrootExpandArgs, VchrootUnexpandArgs};
 
 /// A process: the backends and the state that outlives a call.
@@ -26,6 +29,12 @@ pub struct Process<K, L> {
     pub descriptors: Descriptors,
     /// The directory that is the process's root.
     pub vchroot: Vchroot,
+    /// What Linux does not keep of its standing.
+    pub standing: Standing,
+    /// The system that it is told of.
+    pub version: Version,
+    /// Who starts Mach-O programs.
+    pub loader: Loader,
 }
 
 impl<K: Kernel, L: Lkm> Process<K, L> {
@@ -38,6 +47,9 @@ impl<K: Kernel, L: Lkm> Process<K, L> {
             reserved: Reserved::new(),
             descriptors: Descriptors::new(),
             vchroot: Vchroot::new(),
+            standing: Standing::new(),
+            version: Version::DEFAULT,
+            loader: Loader::new(),
         }
     }
 }

@@ -22,7 +22,7 @@ What is traced is the kernel's side: system calls with XNU's names, numbers and 
 answers ENOSYS and says so in the trace.";
 
 /// Run a macOS program (Mach-O, x86-64) that makes XNU system calls itself, on Linux, without root.
-#[derive(Parser, Debug)]
+#[derive(Parser, Clone, Debug)]
 #[command(name = "xnurun", version, after_long_help = EXAMPLES, after_help = "'--help' has examples.")]
 #[command(override_usage = "xnurun [OPTIONS] PROGRAM [ARGUMENT]...")]
 pub struct Cli {
@@ -73,7 +73,7 @@ pub struct Cli {
 }
 
 /// What to write down.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct TraceOptions {
     /// Write a line per system call to standard error, or to FILE
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, conflicts_with = "trace_json")]

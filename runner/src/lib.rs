@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod commpage;
+pub mod exec;
 mod linked;
 pub mod load;
 pub mod macho;

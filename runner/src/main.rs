@@ -15,6 +15,15 @@ use xnurun::{skeleton, start};
 
 #[unsafe(no_mangle)]
 extern "C" fn main(_: c_int, _: *const *const c_char) -> c_int {
+    if let Some(handed_over) = start::handed_over() {
+        return match start::go_on(handed_over) {
+            Ok(never) => match never {},
+            Err(failure) => {
+                eprintln!("xnurun: {failure}");
+                c_int::from(failure.status())
+            }
+        };
+    }
     let arguments: Vec<OsString> = std::env::args_os().collect();
     // The parser of options costs a tenth of a millisecond: where there are none, it is not asked.
     let cli = Cli::without_options(&arguments).map_or_else(|| Cli::try_parse_from(arguments), Ok);

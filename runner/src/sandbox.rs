@@ -46,6 +46,8 @@ const WANTED: ABI = ABI::V9;
 /// Nothing is confined then.
 pub fn confine(prefix: &Path) -> Result<Vec<&'static str>, Error> {
     let beneath = PathFd::new(prefix).map_err(Error::Prefix)?;
+    // It starts the programs that the confined one executes.
+    let runner = PathFd::new("/proc/self/exe").map_err(Error::Prefix)?;
     let everything = AccessFs::from_all(WANTED);
     let status = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
@@ -53,6 +55,9 @@ pub fn confine(prefix: &Path) -> Result<Vec<&'static str>, Error> {
         .and_then(|ruleset| ruleset.scope(Scope::from_all(WANTED)))
         .and_then(Ruleset::create)
         .and_then(|ruleset| ruleset.add_rule(PathBeneath::new(beneath, everything)))
+        .and_then(|ruleset| {
+            ruleset.add_rule(PathBeneath::new(runner, AccessFs::Execute | AccessFs::ReadFile))
+        })
         .and_then(|ruleset| ruleset.restrict_self())
         .map_err(Error::Refused)?;
     let abi = match status.landlock {

@@ -2,6 +2,7 @@
 
 use crate::cli::{Cli, TraceOptions};
 use crate::commpage::{self, Clock, Host, Sample};
+use crate::exec::{self, HandedOver, OWN_VARIABLES};
 use crate::linked;
 use crate::load::{self, Bytes, FixedPage, Loaded};
 use crate::macho::{self, Kind, Program};
@@ -83,8 +84,28 @@ const ATTEMPTS: u32 = 16;
 pub fn run(cli: Cli) -> Result<Infallible, Failure> {
     let attempt = env::var(ATTEMPT).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
     forget_attempt();
-    let prepared = Prepared::new(&cli, Sample::now())?;
+    let prepared = Prepared::new(&cli, Sample::now(), None)?;
     let recorder = recorder(&cli.trace)?;
+    finish(prepared, recorder, attempt)
+}
+
+/// Starts the guest that another guest executed. Comes back only with a failure.
+///
+/// # Errors
+/// As for [`run`].
+pub fn go_on(handed_over: HandedOver) -> Result<Infallible, Failure> {
+    let attempt = env::var(ATTEMPT).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+    forget_attempt();
+    let cli = handed_over.cli(env::args_os().collect());
+    finish(Prepared::new(&cli, Sample::now(), Some(handed_over))?, None, attempt)
+}
+
+/// What was handed over by the guest that executed this runner, if one did.
+pub fn handed_over() -> Option<HandedOver> {
+    HandedOver::find(&environment())
+}
+
+fn finish(prepared: Prepared, recorder: Option<Recorder>, attempt: u32) -> Result<Infallible, Failure> {
     match prepared.start(recorder) {
         Err(Stopped::Layout(_)) if attempt < ATTEMPTS => Err(again(attempt + 1)),
         Err(Stopped::Layout(line)) => Err(Failure::new(CANNOT_WORK, line)),
@@ -142,6 +163,9 @@ struct Prepared {
     prefix: Option<Prefix>,
     /// What to confine the program to.
     sandbox: Option<PathBuf>,
+    /// How programs that the guest executes are to be started.
+    cli: Cli,
+    handed_over: Option<HandedOver>,
     /// The clocks when the runner started: the older, the better its rate is known.
     started: Sample,
 }
@@ -154,7 +178,7 @@ enum Stopped {
 }
 
 impl Prepared {
-    fn new(cli: &Cli, started: Sample) -> Result<Prepared, Failure> {
+    fn new(cli: &Cli, started: Sample, handed_over: Option<HandedOver>) -> Result<Prepared, Failure> {
         let name = cli.program.first().map(OsString::as_os_str).unwrap_or_default();
         let prefix = Prefix::open(cli).map_err(|error| {
             Failure::about(&cli.prefix, CANNOT_WORK, format_args!("--prefix: cannot be opened: {error}"))
@@ -162,7 +186,13 @@ impl Prepared {
         if cli.sandbox && prefix.is_none() {
             return Err(Failure::new(CANNOT_WORK, "--sandbox: what to? Name a directory with --prefix DIR"));
         }
-        let (path, file) = open(name, prefix.as_ref())?;
+        let (path, file) = match &handed_over {
+            None => open(name, prefix.as_ref())?,
+            Some(handed) => {
+                let file = handed.file().map_err(|error| Failure::about(&handed.path, CANNOT_RUN, error))?;
+                (handed.path.clone(), file)
+            }
+        };
         let program = read(&path, &file, Kind::Program)?;
         let dyld = match &program.dylinker {
             None => None,
@@ -170,8 +200,10 @@ impl Prepared {
         };
         let arguments = cli.program.clone();
         let sandbox = cli.sandbox.then(|| cli.prefix.clone());
-        let prepared = Prepared { path, file, program, dyld, arguments, prefix, sandbox, started };
-        if prepared.is_linked() && cli.trace.is_wanted() {
+        let cli = cli.clone();
+        let prepared =
+            Prepared { path, file, program, dyld, arguments, prefix, sandbox, cli, handed_over, started };
+        if prepared.is_linked() && prepared.cli.trace.is_wanted() {
             let what = "makes Linux calls itself, which are not traced here: use strace, or leave out --trace and -c";
             return Err(Failure::about(&prepared.path, CANNOT_WORK, what));
         }
@@ -187,7 +219,9 @@ impl Prepared {
         if self.is_linked() {
             return self.start_linked();
         }
-        let thread = Guest::attach(recorder).map_err(cannot_work)?;
+        let signals = self.handed_over.as_ref().map(|handed| (handed.mask, handed.ignored));
+        let thread = Guest::attach(recorder, signals).map_err(cannot_work)?;
+        exec::announce(&thread.guest.process, &self.cli);
         if let Some(prefix) = &self.prefix {
             prefix.apply(&thread.guest.process).map_err(cannot_work)?;
         }
@@ -199,7 +233,7 @@ impl Prepared {
         thread
             .keep(COMMPAGE..COMMPAGE + COMMPAGE_LENGTH)
             .map_err(|_| Stopped::Failed(Failure::new(CANNOT_WORK, "too many mappings to protect")))?;
-        drop(self);
+        self.let_go();
         thread.start(registers).map_err(|refused| Stopped::Failed(Failure::new(CANNOT_WORK, refused)))
     }
 
@@ -225,8 +259,16 @@ impl Prepared {
         let registers = self.registers(&loaded, dyld.as_ref(), Some(linked::hand_over()))?;
         self.confine()?;
         self.fill_commpage(fixed)?;
-        drop(self);
+        self.let_go();
         linked::start(&registers)
+    }
+
+    /// The last thing before the start: the process gets its program's name, and keeps no descriptor of the runner's.
+    fn let_go(self) {
+        exec::name_process(&self.path);
+        if let Some(handed) = &self.handed_over {
+            handed.close();
+        }
     }
 
     fn load(&self, path: &Path, file: &File, program: &Program) -> Result<Loaded, Stopped> {
@@ -280,9 +322,10 @@ impl Prepared {
         let random = random().map_err(|error| failed(&format_args!("no random bytes: {error}")))?;
         let arguments: Vec<&[u8]> = self.arguments.iter().map(|argument| argument.as_bytes()).collect();
         let environment = environment();
+        let own = if self.handed_over.is_some() { OWN_VARIABLES } else { 0 };
         let start = Start {
             arguments: &arguments,
-            environment: &environment,
+            environment: environment.get(own..).unwrap_or_default(),
             executable_path: self.path.as_os_str().as_bytes(),
             mach_header: dyld.and(loaded.header),
             pfz: None,

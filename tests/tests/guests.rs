@@ -3,6 +3,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
 use xnu_tests::guests::{Finished, Scratch, guest, inherited_descriptors, run, run_guest};
 
 /// Ran to its end without a complaint.
@@ -247,4 +248,35 @@ fn program_that_names_a_dyld_but_needs_no_library_starts_by_itself() {
     let finished = run([path.as_os_str()]);
     assert_eq!(finished.code, Some(126), "{finished:#?}");
     assert!(finished.stderr.contains("/no/such/file, which is not there"), "{finished:#?}");
+}
+
+/// As many as a directory of a large mail box.
+const MANY: u32 = 100_000;
+
+#[test]
+fn a_large_directory_is_listed_completely_while_others_change_it() {
+    let scratch = Scratch::new().expect("a scratch directory");
+    let directory = scratch.path();
+    for index in 0..MANY {
+        fs::write(directory.join(format!("s{index}")), b"").expect("a file in the scratch directory");
+    }
+    let ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut turn = 0;
+            while !ended.load(Ordering::Relaxed) {
+                let path = directory.join(format!("c{}", turn % 1000));
+                if fs::remove_file(&path).is_err() {
+                    fs::write(&path, b"").expect("a file in the scratch directory");
+                }
+                turn += 1;
+            }
+        });
+        for size in ["4096", "131072"] {
+            let path = directory.to_str().expect("a path in UTF-8");
+            let finished = run_guest("list", &[path, size, &MANY.to_string()]);
+            ended.store(size == "131072" || finished.code != Some(0), Ordering::Relaxed);
+            succeeds(&finished);
+        }
+    });
 }

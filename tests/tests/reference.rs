@@ -30,7 +30,8 @@ const GROUPS_NOT_IN_TABLES: &[(&str, &str)] = &[
 /// Names that a group of the tables has and `xnu-abi` does not declare, and why.
 const NAMES_NOT_DECLARED: &[(&str, &str, &str)] = &[
     ("mach-msg-return", "MACH_MSG_MASK", "the sum of the four bits"),
-    ("mach-port-misc", "", "all but the two special names belong to messages and ports"),
+    ("mach-port-misc", "MACH_SERVICE_PORT_INFO", "names of services are launchd's"),
+    ("mach-port-misc", "MPG_FLAGS_", "subcodes of guard exceptions, with the codes in xnu-lkm"),
     ("thread-state", "ARM_", "arm64"),
     ("wait", "status: ", "a rule, not a constant"),
 ];

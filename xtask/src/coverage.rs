@@ -55,7 +55,7 @@ impl Count {
         for call in calls {
             count.rows += 1;
             let grade = match call.row.grade {
-                Grade::Faithful => &mut count.faithful,
+                Grade::Faithful | Grade::Refused(_) => &mut count.faithful,
                 Grade::Partial(_) => &mut count.partial,
                 Grade::Fake(_) => &mut count.fake,
                 Grade::Enosys(_) | Grade::Nosys(_) | Grade::Invalid => &mut count.refused,

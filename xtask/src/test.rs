@@ -49,7 +49,11 @@ const STEPS: &[Step] = &[
     Step { title: "coverage page", commands: &["cargo xtask coverage --check-page"], slow: false },
     Step {
         title: "fuzzing",
-        commands: &["cargo xtask fuzz macho --runs 1000000", "cargo xtask fuzz calls --runs 20000"],
+        commands: &[
+            "cargo xtask fuzz macho --runs 1000000",
+            "cargo xtask fuzz calls --runs 20000",
+            "cargo xtask fuzz vchroot_round_trip --runs 100000",
+        ],
         slow: true,
     },
     Step { title: "measurements", commands: &["cargo xtask bench --check"], slow: true },

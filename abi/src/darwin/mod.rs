@@ -12,16 +12,21 @@ pub mod dirent;
 mod errno;
 pub mod exec;
 pub mod fcntl;
+pub mod guarded;
 pub mod inet;
 pub mod ioctl;
 pub mod kern_return;
 pub mod mach;
+pub mod mach_message;
+pub mod mach_port;
 pub mod mman;
 pub mod mount;
 pub mod poll;
 pub mod resource;
+pub mod security;
 pub mod signal;
 pub mod socket;
+pub mod spawn;
 pub mod stat;
 pub mod syscall;
 pub mod sysctl;
@@ -44,15 +49,20 @@ pub const CONSTANTS: &[&[&[Constant]]] = &[
     exec::CONSTANTS,
     fcntl::CONSTANTS,
     inet::CONSTANTS,
+    guarded::CONSTANTS,
     ioctl::CONSTANTS,
     kern_return::CONSTANTS,
     mach::CONSTANTS,
+    mach_message::CONSTANTS,
+    mach_port::CONSTANTS,
     mman::CONSTANTS,
     mount::CONSTANTS,
     poll::CONSTANTS,
     resource::CONSTANTS,
+    security::CONSTANTS,
     signal::CONSTANTS,
     socket::CONSTANTS,
+    spawn::CONSTANTS,
     stat::CONSTANTS,
     syscall::CONSTANTS,
     sysctl::CONSTANTS,
@@ -73,11 +83,15 @@ pub const LAYOUTS: &[&[Layout]] = &[
     fcntl::LAYOUTS,
     ioctl::LAYOUTS,
     mach::LAYOUTS,
+    mach_message::LAYOUTS,
+    mach_port::LAYOUTS,
     mount::LAYOUTS,
     poll::LAYOUTS,
     resource::LAYOUTS,
+    security::LAYOUTS,
     signal::LAYOUTS,
     socket::LAYOUTS,
+    spawn::LAYOUTS,
     stat::LAYOUTS,
     termios::LAYOUTS,
     thread_state::LAYOUTS,

@@ -65,4 +65,40 @@ layouts! {
         0 tz_minuteswest: i32,
         4 tz_dsttime: i32,
     }
+
+    /// What `ntp_adjtime` reads and writes.
+    #[repr(C)]
+    struct Timex = "timex", 136 bytes, align 8 {
+          0 modes: u32,
+          4 _pad0: u32,
+          8 offset: i64,
+         16 freq: i64,
+         24 maxerror: i64,
+         32 esterror: i64,
+         40 status: i32,
+         44 _pad1: u32,
+         48 constant: i64,
+         56 precision: i64,
+         64 tolerance: i64,
+         72 ppsfreq: i64,
+         80 jitter: i64,
+         88 shift: i32,
+         92 _pad2: u32,
+         96 stabil: i64,
+        104 jitcnt: i64,
+        112 calcnt: i64,
+        120 errcnt: i64,
+        128 stbcnt: i64,
+    }
+
+    /// What `ntp_gettime` writes.
+    #[repr(C)]
+    struct Ntptimeval = "ntptimeval", 48 bytes, align 8 {
+         0 time: Timespec,
+        16 maxerror: i64,
+        24 esterror: i64,
+        32 tai: i64,
+        40 time_state: i32,
+        44 _pad: u32,
+    }
 }

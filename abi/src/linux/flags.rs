@@ -11,6 +11,7 @@ macro_rules! flags {
             $((stringify!($name), $name),)*
             ("O_DIRECTORY", O_DIRECTORY),
             ("O_NOFOLLOW", O_NOFOLLOW),
+            ("O_TMPFILE", O_TMPFILE),
         ];
     };
 }
@@ -36,7 +37,11 @@ flags! {
     AT_SYMLINK_NOFOLLOW = 0x100,
     AT_EACCESS = 0x200,
     AT_REMOVEDIR = 0x200,
+    AT_SYMLINK_FOLLOW = 0x400,
     AT_EMPTY_PATH = 0x1000,
+    RENAME_NOREPLACE = 1,
+    RENAME_EXCHANGE = 2,
+    CLONE_FS = 0x200,
     F_DUPFD = 0,
     F_GETFD = 1,
     F_SETFD = 2,
@@ -92,8 +97,18 @@ flags! {
     STATX_MNT_ID = 0x1000,
     PROC_SUPER_MAGIC = 0x9fa0,
     S_IFMT = 0o170000,
+    S_IFIFO = 0o010000,
+    S_IFCHR = 0o020000,
     S_IFDIR = 0o040000,
+    S_IFBLK = 0o060000,
+    S_IFREG = 0o100000,
     S_IFLNK = 0o120000,
+    S_IFSOCK = 0o140000,
+    WNOHANG = 1,
+    WSTOPPED = 2,
+    WEXITED = 4,
+    WCONTINUED = 8,
+    WNOWAIT = 0x0100_0000,
     SA_NOCLDSTOP = 1,
     SA_NOCLDWAIT = 2,
     SA_SIGINFO = 4,
@@ -114,3 +129,5 @@ pub const MAP_32BIT: u32 = if cfg!(target_arch = "x86_64") { 0x40 } else { 0 };
 pub const O_DIRECTORY: u32 = if cfg!(target_arch = "x86_64") { 0o200000 } else { 0o40000 };
 #[allow(missing_docs)]
 pub const O_NOFOLLOW: u32 = if cfg!(target_arch = "x86_64") { 0o400000 } else { 0o100000 };
+#[allow(missing_docs)]
+pub const O_TMPFILE: u32 = 0o20000000 | O_DIRECTORY;

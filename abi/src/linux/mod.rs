@@ -8,7 +8,8 @@ mod sysno;
 
 pub use errno::Errno;
 pub use layout::{
-    Flock, KernelSigaction, LinuxItimerval, LinuxTimeval, RLIM_INFINITY, Rlimit, STATX_BASIC_STATS,
-    STATX_BTIME, STATX_MNT_ID, SignalStack, Statfs, Statx, StatxTimestamp, Timespec,
+    Flock, KernelSigaction, LinuxItimerval, LinuxRusage, LinuxTimeval, LinuxTimex, RLIM_INFINITY, Rlimit,
+    STATX_BASIC_STATS, STATX_BTIME, STATX_MNT_ID, SignalStack, Statfs, Statx, StatxTimestamp, Sysinfo,
+    Termios2, Timespec, Utsname,
 };
 pub use sysno::Sysno;

@@ -1,13 +1,18 @@
 //! Open files: closing, seeking, copying descriptors, flushing (`bsd/kern/kern_descrip.c`, `bsd/vfs/vfs_syscalls.c`).
 
+use super::fcntl::file::{Kind, kind};
+use super::guarded;
+use super::open::check_lockable;
 use crate::convert::errno::{ToBsd, errno};
 use crate::convert::fcntl::whence_to_linux;
-use crate::descriptors::FarPositions;
+use crate::descriptors::{FarPositions, OPEN_MAX};
 use crate::kernel::Kernel;
 use crate::linux::{self, LinuxFd};
 use crate::process::Context;
 use crate::table::{Fd, SysResult};
 use xnu_abi::darwin::Errno;
+use xnu_abi::darwin::fcntl::FlockOperation;
+use xnu_abi::darwin::guarded::GuardFlags;
 use xnu_abi::darwin::unistd::Whence;
 use xnu_abi::linux::{self as abi, flags};
 
@@ -17,6 +22,12 @@ const SEEK_CUR: i32 = 1;
 
 /// `man 2 close`.
 pub fn close<K: Kernel, L>(cx: &mut Context<'_, K, L>, fd: Fd) -> SysResult<()> {
+    guarded::allow(cx, fd, GuardFlags::GUARD_CLOSE)?;
+    close_anyway(cx, fd)
+}
+
+/// Closes whatever a guard says.
+pub(super) fn close_anyway<K: Kernel, L>(cx: &Context<'_, K, L>, fd: Fd) -> SysResult<()> {
     cx.process.descriptors.forget(fd.0);
     linux::descriptor::close(cx.kernel(), fd.to_linux()?).to_bsd()
 }
@@ -112,6 +123,7 @@ fn seek_by_hand<K: Kernel>(
 
 /// `man 2 dup`.
 pub fn dup<K: Kernel, L>(cx: &mut Context<'_, K, L>, fd: Fd) -> SysResult<Fd> {
+    guarded::allow(cx, fd, GuardFlags::GUARD_DUP)?;
     let copy = linux::descriptor::dup(cx.kernel(), fd.to_linux()?).to_bsd()?;
     cx.process.descriptors.copied(fd.0, copy.0);
     Ok(Fd(copy.0))
@@ -119,10 +131,16 @@ pub fn dup<K: Kernel, L>(cx: &mut Context<'_, K, L>, fd: Fd) -> SysResult<Fd> {
 
 /// `man 2 dup2`. Onto itself, an open descriptor is left as it is, with its close-on-exec flag.
 pub fn dup2<K: Kernel, L>(cx: &mut Context<'_, K, L>, from: Fd, to: Fd) -> SysResult<Fd> {
+    guarded::allow(cx, from, GuardFlags::GUARD_DUP)?;
     let (source, target) = (from.to_linux()?, to.to_linux()?);
     if source == target {
         linux::descriptor::fcntl(cx.kernel(), source, flags::F_GETFD, 0).to_bsd()?;
     } else {
+        if cx.process.descriptors.guards.get(to.0).is_some() {
+            // What is not open closes nothing.
+            linux::descriptor::fcntl(cx.kernel(), source, flags::F_GETFD, 0).to_bsd()?;
+            guarded::allow(cx, to, GuardFlags::GUARD_CLOSE)?;
+        }
         linux::descriptor::dup3(cx.kernel(), source, target, 0).to_bsd()?;
         cx.process.descriptors.forget(to.0);
         cx.process.descriptors.copied(from.0, to.0);
@@ -151,4 +169,40 @@ fn no_storage(result: SysResult<()>) -> SysResult<()> {
         Err(Errno::EINVAL) => Err(Errno::ENOTSUP),
         other => other,
     }
+}
+
+/// `man 2 sync`.
+pub fn sync<K: Kernel, L>(cx: &mut Context<'_, K, L>) -> SysResult<i32> {
+    linux::descriptor::sync(cx.kernel()).to_bsd().map(|()| 0)
+}
+
+/// `man 2 getdtablesize`: the limit of descriptors, and never more than the kernel has for a process.
+pub fn getdtablesize<K: Kernel, L>(cx: &mut Context<'_, K, L>) -> SysResult<i32> {
+    let limit = linux::process::prlimit(cx.kernel(), flags::RLIMIT_NOFILE, None).to_bsd()?.current;
+    Ok(limit.min(OPEN_MAX as u64) as i32)
+}
+
+/// `man 2 flock`. Of several operations the first of unlocking, locking alone and sharing counts; none is `EBADF`.
+pub fn flock<K: Kernel, L>(cx: &mut Context<'_, K, L>, fd: Fd, how: FlockOperation) -> SysResult<i32> {
+    const LOCK_UN: u32 = 8;
+    let kernel = cx.kernel();
+    let file = fd.to_linux()?;
+    match kind(kernel, file)?.0 {
+        Kind::Vnode(_) => {}
+        _ => return Err(Errno::ENOTSUP),
+    }
+    let mut operation = if how.contains(FlockOperation::LOCK_UN) {
+        LOCK_UN
+    } else if how.contains(FlockOperation::LOCK_EX) {
+        flags::LOCK_EX
+    } else if how.contains(FlockOperation::LOCK_SH) {
+        flags::LOCK_SH
+    } else {
+        return Err(Errno::EBADF);
+    };
+    check_lockable(kernel, file)?;
+    if how.contains(FlockOperation::LOCK_NB) && operation != LOCK_UN {
+        operation |= flags::LOCK_NB;
+    }
+    linux::descriptor::flock(kernel, file, operation).to_bsd().map(|()| 0)
 }

@@ -12,11 +12,12 @@
 pub(super) mod file;
 mod hash;
 mod lock;
-mod owner;
+pub(super) mod owner;
 mod path;
 mod signature;
 mod space;
 
+use super::guarded;
 use crate::convert::errno::ToBsd;
 use crate::convert::fcntl::{status_flags_to_darwin, status_flags_to_linux};
 use crate::kernel::Kernel;
@@ -30,6 +31,7 @@ use lock::{Owner, Wait};
 use signature::Command;
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::fcntl::{FcntlCommand, OpenFlags};
+use xnu_abi::darwin::guarded::GuardFlags;
 use xnu_abi::darwin::stat::FileType;
 use xnu_abi::linux::flags;
 
@@ -56,7 +58,12 @@ pub fn fcntl<K: Kernel, L>(
         C::F_DUPFD => copy(cx, file, flags::F_DUPFD, number),
         C::F_DUPFD_CLOEXEC => copy(cx, file, flags::F_DUPFD_CLOEXEC, number),
         C::F_GETFD => Ok(plain(flags::F_GETFD, 0)? & FD_CLOEXEC),
-        C::F_SETFD => plain(flags::F_SETFD, number & FD_CLOEXEC),
+        C::F_SETFD => {
+            if number & FD_CLOEXEC == 0 {
+                guarded::allow_inheriting(cx, file)?;
+            }
+            plain(flags::F_SETFD, number & FD_CLOEXEC)
+        }
         C::F_GETFL => get_status(kernel, file),
         C::F_SETFL => set_status(kernel, file, OpenFlags::from_bits_retain(number as u32)),
         C::F_GETOWN => owner::get(kernel, file),
@@ -125,6 +132,7 @@ pub fn fcntl<K: Kernel, L>(
 
 /// `F_DUPFD` and `F_DUPFD_CLOEXEC`.
 fn copy<K: Kernel, L>(cx: &Context<'_, K, L>, file: LinuxFd, command: u32, least: i32) -> SysResult<i32> {
+    guarded::allow(cx, Fd(file.0), GuardFlags::GUARD_DUP)?;
     let copy = linux::descriptor::fcntl(cx.kernel(), file, command, i64::from(least)).to_bsd()?;
     cx.process.descriptors.copied(file.0, copy);
     Ok(copy)
@@ -289,7 +297,7 @@ fn names_no_command(number: i32) -> bool {
 
 /// Anything that is not known goes to the file system as an `ioctl`, with the structure that its number speaks of copied
 /// in.
-fn check_parameter<K: Kernel>(kernel: &K, number: i32, argument: i64) -> SysResult<()> {
+pub(super) fn check_parameter<K: Kernel>(kernel: &K, number: i32, argument: i64) -> SysResult<()> {
     let number = number as u32;
     let size = number >> 16 & 0x1fff;
     if number & IOC_IN != 0 { check_structure(kernel, argument, size) } else { Ok(()) }

@@ -3,10 +3,10 @@
 use super::rights::{self, Asker, EXTENDED};
 use crate::convert::errno::ToBsd;
 use crate::kernel::Kernel;
-use crate::linux;
+use crate::linux::{self, LinuxFd};
 use crate::process::Context;
-use crate::table::{DirFd, SysResult, UserOut, UserPath};
-use crate::vchroot::{GuestPath, Links, Opening, Target, Use};
+use crate::table::{DirFd, Fd, SysResult, UserOut, UserPath};
+use crate::vchroot::{GuestPath, Links, Opening, Special, Target, Use};
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::fcntl::AtFlags;
 use xnu_abi::darwin::unistd::AccessFlags;
@@ -63,6 +63,26 @@ pub fn faccessat<K: Kernel, L>(
     refused_to_superuser(kernel, answer, mode, flags)
 }
 
+/// Checks rights to what is open for its name.
+#[inline(never)]
+pub(super) fn check_open<K: Kernel>(
+    kernel: &K,
+    file: LinuxFd,
+    mode: AccessFlags,
+    flags: AtFlags,
+) -> SysResult<()> {
+    let as_whom = if flags.contains(AtFlags::AT_EACCESS) { at::AT_EACCESS } else { 0 };
+    let answer = match mode.intersects(EXTENDED) {
+        true => user(kernel, flags)
+            .and_then(|uid| rights::check(kernel, file, mode, Asker { uid, flags: as_whom })),
+        false => {
+            let basic = (mode & BASIC).bits() as i32;
+            linux::name::faccessat(kernel, file, b"\0", basic, as_whom | at::AT_EMPTY_PATH).to_bsd()
+        }
+    };
+    refused_to_superuser(kernel, answer, mode, flags)
+}
+
 /// The rights that Linux knows; bits that mean nothing are ignored, as XNU does.
 const BASIC: AccessFlags = AccessFlags::R_OK.union(AccessFlags::W_OK).union(AccessFlags::X_OK);
 
@@ -114,6 +134,8 @@ pub fn unlinkat<K: Kernel, L>(
     let mut target = Target::read(cx.process, directory, path, &mut room)?;
     let refuses_links = flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW_ANY);
     let removed = match target.name(Use::Existing, refuses_links) {
+        // A path that names nothing (`bsd/vfs/vfs_lookup.c`, `lookup_handle_emptyname`).
+        Ok(at) if at.special() == Some(Special::Root) => return Err(Errno::EISDIR),
         Ok(mut at) => at.act(|directory, name| linux::name::unlinkat(kernel, directory, name, linux_flags)),
         Err(error) => Err(error),
     };
@@ -159,6 +181,30 @@ pub fn readlinkat<K: Kernel, L>(
     match read.to_bsd() {
         // What Linux says of an open object that is no link.
         Err(Errno::ENOENT) if at.is_open() => Err(Errno::EINVAL),
+        other => other,
+    }
+}
+
+/// `readlink` of a link that is open (`bsd/vfs/vfs_syscalls.c`, `freadlink`), as `O_SYMLINK` opens it. What is no link is
+/// `EINVAL`, whatever it is.
+pub fn freadlink<K: Kernel, L>(
+    cx: &mut Context<'_, K, L>,
+    fd: Fd,
+    buf: UserOut,
+    size: usize,
+) -> SysResult<usize> {
+    let (kernel, file) = (cx.kernel(), fd.to_linux()?);
+    // Linux refuses a size of 0 before it looks, and a size that is too large is found out late on XNU.
+    let read = if size == 0 || size > i32::MAX as usize {
+        let mut byte = [0];
+        linux::name::readlinkat_own(kernel, file, b"\0", &mut byte).map(|_| 0)
+    } else {
+        linux::name::readlinkat(kernel, file, b"\0", buf.0, size)
+    };
+    match read.to_bsd() {
+        Ok(_) if size > i32::MAX as usize => Err(Errno::EINVAL),
+        // What Linux says of an open object that is no link.
+        Err(Errno::ENOENT) => Err(Errno::EINVAL),
         other => other,
     }
 }

@@ -1,5 +1,7 @@
 //! `open` and its kin (`bsd/vfs/vfs_syscalls.c`, `open1`; `bsd/vfs/vfs_vnops.c`, `vn_open_auth`).
 
+pub mod extended;
+
 use crate::convert::errno::ToBsd;
 use crate::convert::fcntl::open_flags_to_linux;
 use crate::kernel::Kernel;
@@ -51,7 +53,7 @@ pub fn openat<K: Kernel, L>(
 }
 
 /// Closed in the child of a fork; in the header for the kernel alone.
-const O_CLOFORK: u32 = 0x0800_0000;
+pub(super) const O_CLOFORK: u32 = 0x0800_0000;
 
 /// Combinations that are refused before the path is looked at.
 fn check(flags: OpenFlags) -> SysResult<()> {
@@ -278,7 +280,7 @@ fn after_open<K: Kernel>(kernel: &K, fd: LinuxFd, wanted: OpenFlags) -> SysResul
 }
 
 /// Fifos and devices have no locks (`VNOP_ADVLOCK`).
-fn check_lockable<K: Kernel>(kernel: &K, fd: LinuxFd) -> SysResult<()> {
+pub(super) fn check_lockable<K: Kernel>(kernel: &K, fd: LinuxFd) -> SysResult<()> {
     match file_type(kernel, fd)? {
         FileType::S_IFREG | FileType::S_IFDIR | FileType::S_IFLNK => Ok(()),
         _ => Err(Errno::ENOTSUP),

@@ -114,6 +114,15 @@ fn set_mask<K: Kernel, L>(cx: &mut Context<'_, K, L>, mask: u32) -> SysResult<()
     }
 }
 
+/// A wait under another mask was interrupted: that mask holds until a signal was delivered, and the thread's own is what
+/// the handler returns to (`bsd/kern/kern_sig.c`, `UT_SAS_OLDMASK`). Where the core is linked in, Linux sees to that.
+pub(super) fn suspend_mask<K, L>(cx: &mut Context<'_, K, L>, mask: u32) {
+    if let Some(thread) = &mut cx.thread {
+        thread.signals.put_away.get_or_insert(thread.signals.mask);
+        thread.signals.mask = mask;
+    }
+}
+
 /// `man 2 sigpending`. As on XNU, a bad address is not an error.
 pub fn sigpending<K: Kernel, L>(cx: &mut Context<'_, K, L>, set: UserPtr<u32>) -> SysResult<()> {
     let waiting = mask_to_darwin(linux::signal::pending(cx.kernel()).to_bsd()?);
@@ -242,11 +251,23 @@ pub fn kill<K: Kernel, L>(
 }
 
 /// Whether a call that a signal interrupted is made anew where the handler has `SA_RESTART`: those that sleep on a
-/// vnode, a pipe, a terminal or a lock (`ERESTART`). `open` turns it into `EINTR` itself.
+/// vnode, a pipe, a terminal, a lock or a child (`ERESTART`). `open` turns it into `EINTR` itself.
 pub fn is_restartable(number: u32) -> bool {
     let Some(row) = super::row(number) else { return false };
     matches!(
         row.name,
-        "read" | "write" | "readv" | "writev" | "pread" | "pwrite" | "preadv" | "pwritev" | "fcntl" | "flock"
+        "read"
+            | "write"
+            | "readv"
+            | "writev"
+            | "pread"
+            | "pwrite"
+            | "preadv"
+            | "pwritev"
+            | "fcntl"
+            | "flock"
+            | "ioctl"
+            | "wait4"
+            | "waitid"
     )
 }

@@ -8,6 +8,7 @@
 
 mod ended;
 
+use super::guarded;
 use crate::convert::errno::{ToBsd, errno};
 use crate::kernel::{Arg, Kernel};
 use crate::linux::{self, LinuxFd, LinuxResult};
@@ -29,7 +30,7 @@ const LENGTH_MAX: usize = i32::MAX as usize;
 /// As many pieces as one call takes, on both systems.
 const IOV_MAX: u32 = 1024;
 
-fn check_length(length: usize) -> SysResult<()> {
+pub(super) fn check_length(length: usize) -> SysResult<()> {
     if length > LENGTH_MAX { Err(Errno::EINVAL) } else { Ok(()) }
 }
 
@@ -57,6 +58,18 @@ pub fn write<K: Kernel, L>(
     length: usize,
 ) -> SysResult<usize> {
     check_length(length)?;
+    guarded::allow_writing(cx, fd)?;
+    write_anyway(cx, fd, buf, length)
+}
+
+/// Writes whatever a guard says.
+#[inline(always)]
+pub(super) fn write_anyway<K: Kernel, L>(
+    cx: &mut Context<'_, K, L>,
+    fd: Fd,
+    buf: UserBuf,
+    length: usize,
+) -> SysResult<usize> {
     let file = fd.to_linux()?;
     let done = if raises_no_signal(cx, file)? {
         let piece = [buf.0.get(), length as u64];
@@ -96,6 +109,18 @@ pub fn pwrite<K: Kernel, L>(
         return Err(Errno::EINVAL);
     }
     check_length(length)?;
+    guarded::allow_writing(cx, fd)?;
+    pwrite_anyway(cx, fd, buf, length, offset)
+}
+
+/// Writes whatever a guard says.
+pub(super) fn pwrite_anyway<K: Kernel, L>(
+    cx: &mut Context<'_, K, L>,
+    fd: Fd,
+    buf: UserBuf,
+    length: usize,
+    offset: i64,
+) -> SysResult<usize> {
     let file = fd.to_linux()?;
     let offset = checked_offset(cx.kernel(), file, offset)?;
     let piece = [buf.0.get(), length as u64];
@@ -125,7 +150,19 @@ pub fn writev<K: Kernel, L>(
     iov: UserPtr<Iovec>,
     count: u32,
 ) -> SysResult<usize> {
+    writev_if(cx, fd, iov, count, |cx| guarded::allow_writing(cx, fd))
+}
+
+/// Writes where nothing forbids it, which is asked once the vector is known to be good.
+pub(super) fn writev_if<K: Kernel, L>(
+    cx: &mut Context<'_, K, L>,
+    fd: Fd,
+    iov: UserPtr<Iovec>,
+    count: u32,
+    allowed: impl FnOnce(&Context<'_, K, L>) -> SysResult<()>,
+) -> SysResult<usize> {
     let total = check_vector(cx, fd, iov, count)?;
+    allowed(cx)?;
     let file = fd.to_linux()?;
     let done = if raises_no_signal(cx, file)? {
         quietly(cx.kernel(), file, || Arg::User(iov.address()), count as usize)
@@ -163,6 +200,7 @@ pub fn pwritev<K: Kernel, L>(
 ) -> SysResult<usize> {
     let count = count as u32;
     let length = check_vector(cx, fd, iov, count)?;
+    guarded::allow_writing(cx, fd)?;
     let file = fd.to_linux()?;
     let offset = checked_offset(cx.kernel(), file, offset)?;
     let answer = write_at(cx.kernel(), file, || Arg::User(iov.address()), count as usize, offset)?;

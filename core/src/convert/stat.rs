@@ -94,6 +94,13 @@ pub fn device(major: u32, minor: u32) -> i32 {
     (major << 24 | minor & 0x00ff_ffff) as i32
 }
 
+/// The number of a device as Linux's calls take it (`include/linux/kdev_t.h`, `new_encode_dev`), which have 20 bits of
+/// minor number.
+pub fn device_to_linux(device: i32) -> u32 {
+    let (major, minor) = (device as u32 >> 24, device as u32 & 0x00ff_ffff);
+    minor & 0xff | major << 8 | (minor & !0xff) << 12
+}
+
 fn time(from: &StatxTimestamp) -> Timespec {
     Timespec { tv_sec: from.tv_sec, tv_nsec: i64::from(from.tv_nsec) }
 }
@@ -132,6 +139,13 @@ mod tests {
         assert_eq!((pipe.st_mode, pipe.st_uid, pipe.st_mtimespec.tv_sec), (0o010660, 501, 5));
         let socket = socket_to_stat64(&statx, 3);
         assert_eq!((socket.st_mode, socket.st_size, socket.st_mtimespec.tv_sec), (0o140666, 3, 0));
+    }
+
+    #[test]
+    fn devices_are_told_in_linuxs_bits() {
+        for (darwin, linux) in [(0, 0), (0x0100_0003, 0x103), (0x0800_0101, 0x0010_0801), (-1, 0xfff0_ffff)] {
+            assert_eq!(device_to_linux(darwin), linux, "{darwin:#x}");
+        }
     }
 
     #[test]

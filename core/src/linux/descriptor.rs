@@ -150,6 +150,11 @@ pub fn ioctl<K: Kernel>(kernel: &K, file: LinuxFd, request: u32, argument: &mut 
     int(call!(kernel, Ioctl, file.arg(), Arg::Val(request as usize), Arg::Out(argument)))
 }
 
+/// `man 2 ioctl` with a plain value, or nothing, as argument.
+pub fn ioctl_value<K: Kernel>(kernel: &K, file: LinuxFd, request: u32, value: usize) -> LinuxResult<()> {
+    unit(call!(kernel, Ioctl, file.arg(), Arg::Val(request as usize), Arg::Val(value)))
+}
+
 /// `man 2 fsync`.
 pub fn fsync<K: Kernel>(kernel: &K, file: LinuxFd) -> LinuxResult<()> {
     unit(call!(kernel, Fsync, file.arg()))
@@ -240,4 +245,58 @@ pub fn openat2<K: Kernel>(
 /// `man 2 flock`.
 pub fn flock<K: Kernel>(kernel: &K, file: LinuxFd, operation: u32) -> LinuxResult<()> {
     unit(call!(kernel, Flock, file.arg(), Arg::Val(operation as usize)))
+}
+
+/// `man 2 ioctl_ficlone`: the first file becomes a copy of the second that shares its blocks.
+pub fn clone_from<K: Kernel>(kernel: &K, file: LinuxFd, source: LinuxFd) -> LinuxResult<()> {
+    const FICLONE: usize = 0x4004_9409;
+    unit(call!(kernel, Ioctl, file.arg(), Arg::Val(FICLONE), source.arg()))
+}
+
+/// `man 2 fchmod`.
+pub fn fchmod<K: Kernel>(kernel: &K, file: LinuxFd, mode: u32) -> LinuxResult<()> {
+    unit(call!(kernel, Fchmod, file.arg(), Arg::Val(mode as usize)))
+}
+
+/// `man 2 utimensat` of an open file: seconds and nanoseconds of access and of modification.
+pub fn futimens<K: Kernel>(kernel: &K, file: LinuxFd, times: &[[i64; 2]; 2]) -> LinuxResult<()> {
+    let times = Arg::In(zerocopy::IntoBytes::as_bytes(times));
+    unit(call!(kernel, Utimensat, file.arg(), Arg::Val(0), times, Arg::Val(0)))
+}
+
+/// `man 2 sync`.
+pub fn sync<K: Kernel>(kernel: &K) -> LinuxResult<()> {
+    unit(call!(kernel, Sync))
+}
+
+/// `man 2 fchown`; `u32::MAX` leaves an owner as it is.
+pub fn fchown<K: Kernel>(kernel: &K, file: LinuxFd, uid: u32, gid: u32) -> LinuxResult<()> {
+    unit(call!(kernel, Fchown, file.arg(), Arg::Val(uid as usize), Arg::Val(gid as usize)))
+}
+
+/// `man 2 sendfile`: from an offset, which is moved on.
+pub fn sendfile<K: Kernel>(
+    kernel: &K,
+    to: LinuxFd,
+    from: LinuxFd,
+    offset: &mut i64,
+    count: usize,
+) -> LinuxResult<usize> {
+    let offset = Arg::Out(zerocopy::IntoBytes::as_mut_bytes(offset));
+    call!(kernel, Sendfile, to.arg(), from.arg(), offset, Arg::Val(count))
+}
+
+/// `man 2 getsockopt` of a number, at `SOL_SOCKET`.
+pub fn socket_option<K: Kernel>(kernel: &K, socket: LinuxFd, option: u32) -> LinuxResult<i32> {
+    const SOL_SOCKET: usize = 1;
+    let (mut number, mut length) = ([0; 4], 4u32.to_ne_bytes());
+    let (level, name) = (Arg::Val(SOL_SOCKET), Arg::Val(option as usize));
+    unit(call!(kernel, Getsockopt, socket.arg(), level, name, Arg::Out(&mut number), Arg::Out(&mut length)))?;
+    Ok(i32::from_ne_bytes(number))
+}
+
+/// `man 2 getpeername`, for whether there is a peer.
+pub fn has_peer<K: Kernel>(kernel: &K, socket: LinuxFd) -> LinuxResult<()> {
+    let (mut name, mut length) = ([0; 4], 4u32.to_ne_bytes());
+    unit(call!(kernel, Getpeername, socket.arg(), Arg::Out(&mut name), Arg::Out(&mut length)))
 }

@@ -7,16 +7,21 @@
 //! [`Arg::User`]: Linux checks them and answers `EFAULT`.
 #![allow(unsafe_code)]
 
+pub mod child;
+pub mod credentials;
 pub mod descriptor;
 pub mod directory;
+pub mod files;
 pub mod memory;
 pub mod metadata;
 pub mod name;
 pub mod path;
 pub mod process;
+pub mod program;
 pub mod signal;
 pub mod socket;
 pub mod time;
+pub mod wait;
 pub mod xattr;
 
 use crate::kernel::Arg;

@@ -68,3 +68,68 @@ pub fn proc_path(file: LinuxFd) -> [u8; PROC_PATH] {
     }
     path
 }
+
+/// `man 2 linkat`. Both paths end with a NUL.
+pub fn linkat<K: Kernel>(
+    kernel: &K,
+    (old_directory, old): (LinuxFd, &[u8]),
+    (new_directory, new): (LinuxFd, &[u8]),
+    flags: u32,
+) -> LinuxResult<()> {
+    let flags = Arg::Val(flags as usize);
+    unit(call!(kernel, Linkat, old_directory.arg(), Arg::In(old), new_directory.arg(), Arg::In(new), flags))
+}
+
+/// `man 2 symlinkat`. `path` ends with a NUL; the target is the guest's.
+pub fn symlinkat<K: Kernel>(
+    kernel: &K,
+    target: UserAddr,
+    directory: LinuxFd,
+    path: &[u8],
+) -> LinuxResult<()> {
+    unit(call!(kernel, Symlinkat, Arg::User(target), directory.arg(), Arg::In(path)))
+}
+
+/// `man 2 renameat2`. Both paths end with a NUL.
+pub fn renameat<K: Kernel>(
+    kernel: &K,
+    (old_directory, old): (LinuxFd, &[u8]),
+    (new_directory, new): (LinuxFd, &[u8]),
+    flags: u32,
+) -> LinuxResult<()> {
+    let (from, to) = (old_directory.arg(), new_directory.arg());
+    let flags = Arg::Val(flags as usize);
+    unit(call!(kernel, Renameat2, from, Arg::In(old), to, Arg::In(new), flags))
+}
+
+/// `man 2 mkdirat`. `path` ends with a NUL.
+pub fn mkdirat<K: Kernel>(kernel: &K, directory: LinuxFd, path: &[u8], mode: u32) -> LinuxResult<()> {
+    unit(call!(kernel, Mkdirat, directory.arg(), Arg::In(path), Arg::Val(mode as usize)))
+}
+
+/// `man 2 mknodat`. `path` ends with a NUL; `device` is in the kernel's encoding.
+pub fn mknodat<K: Kernel>(
+    kernel: &K,
+    directory: LinuxFd,
+    path: &[u8],
+    mode: u32,
+    device: u32,
+) -> LinuxResult<()> {
+    let (mode, device) = (Arg::Val(mode as usize), Arg::Val(device as usize));
+    unit(call!(kernel, Mknodat, directory.arg(), Arg::In(path), mode, device))
+}
+
+/// `man 2 fchdir`.
+pub fn fchdir<K: Kernel>(kernel: &K, directory: LinuxFd) -> LinuxResult<()> {
+    unit(call!(kernel, Fchdir, directory.arg()))
+}
+
+/// `man 2 symlinkat`, with a target of our own. Both strings end with a NUL.
+pub fn symlinkat_own<K: Kernel>(
+    kernel: &K,
+    target: &[u8],
+    directory: LinuxFd,
+    path: &[u8],
+) -> LinuxResult<()> {
+    unit(call!(kernel, Symlinkat, Arg::In(target), directory.arg(), Arg::In(path)))
+}

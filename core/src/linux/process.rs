@@ -3,7 +3,7 @@
 use super::{LinuxResult, call, int, unit, value};
 use crate::kernel::{Arg, Kernel};
 use crate::user::UserAddr;
-use xnu_abi::linux::{Rlimit, Sysno};
+use xnu_abi::linux::{LinuxRusage, Rlimit, Sysinfo, Sysno, Utsname};
 use zerocopy::{FromZeros, IntoBytes};
 
 /// `man 2 exit_group`. Does not return on Linux; a mock notes it and returns.
@@ -50,6 +50,60 @@ pub fn getpgid<K: Kernel>(kernel: &K, process: i32) -> LinuxResult<i32> {
     int(call!(kernel, Getpgid, value(process)))
 }
 
+/// `man 2 getsid`.
+pub fn getsid<K: Kernel>(kernel: &K, process: i32) -> LinuxResult<i32> {
+    int(call!(kernel, Getsid, value(process)))
+}
+
+/// `man 2 setsid`: the new session.
+pub fn setsid<K: Kernel>(kernel: &K) -> LinuxResult<i32> {
+    int(call!(kernel, Setsid))
+}
+
+/// `man 2 setpgid`.
+pub fn setpgid<K: Kernel>(kernel: &K, process: i32, group: i32) -> LinuxResult<()> {
+    unit(call!(kernel, Setpgid, value(process), value(group)))
+}
+
+/// `man 2 getpriority`, as the call itself answers: 20 less the nice value, so 1 to 40.
+pub fn getpriority<K: Kernel>(kernel: &K, which: i32, who: i32) -> LinuxResult<i32> {
+    int(call!(kernel, Getpriority, value(which), value(who)))
+}
+
+/// `man 2 setpriority`.
+pub fn setpriority<K: Kernel>(kernel: &K, which: i32, who: i32, nice: i32) -> LinuxResult<()> {
+    unit(call!(kernel, Setpriority, value(which), value(who), value(nice)))
+}
+
+/// `man 2 getrusage`.
+pub fn getrusage<K: Kernel>(kernel: &K, who: i32) -> LinuxResult<LinuxRusage> {
+    let mut usage = LinuxRusage::new_zeroed();
+    unit(call!(kernel, Getrusage, value(who), Arg::Out(usage.as_mut_bytes())))?;
+    Ok(usage)
+}
+
+/// `man 2 uname`.
+pub fn uname<K: Kernel>(kernel: &K) -> LinuxResult<Utsname> {
+    let mut names = Utsname::new_zeroed();
+    unit(call!(kernel, Uname, Arg::Out(names.as_mut_bytes())))?;
+    Ok(names)
+}
+
+/// `man 2 sched_getaffinity`: on how many processors the calling thread may run, of the first 4096.
+pub fn processors<K: Kernel>(kernel: &K) -> LinuxResult<u32> {
+    let mut set = [0u64; 64];
+    let length = Arg::Val(size_of_val(&set));
+    unit(call!(kernel, SchedGetaffinity, Arg::Val(0), length, Arg::Out(set.as_mut_bytes())))?;
+    Ok(set.iter().fold(0u32, |count, word| count.wrapping_add(word.count_ones())))
+}
+
+/// `man 2 sysinfo`.
+pub fn sysinfo<K: Kernel>(kernel: &K) -> LinuxResult<Sysinfo> {
+    let mut info = Sysinfo::new_zeroed();
+    unit(call!(kernel, Sysinfo, Arg::Out(info.as_mut_bytes())))?;
+    Ok(info)
+}
+
 /// `man 2 getgroups`: how many were filled in; `EINVAL` where there is room for too few.
 pub fn getgroups<K: Kernel>(kernel: &K, groups: &mut [u32]) -> LinuxResult<usize> {
     let count = Arg::Val(groups.len());
@@ -82,4 +136,14 @@ pub fn random_word<K: Kernel>(kernel: &K) -> LinuxResult<u64> {
 pub fn set_gs_base<K: Kernel>(kernel: &K, base: u64) -> LinuxResult<()> {
     const ARCH_SET_GS: usize = 0x1001;
     unit(call!(kernel, ArchPrctl, Arg::Val(ARCH_SET_GS), Arg::Val(base as usize)))
+}
+
+/// `man 2 unshare`.
+pub fn unshare<K: Kernel>(kernel: &K, flags: u32) -> LinuxResult<()> {
+    unit(call!(kernel, Unshare, Arg::Val(flags as usize)))
+}
+
+/// `man 2 kcmp` of something that is one to a process: 0 where both have the same.
+pub fn kcmp<K: Kernel>(kernel: &K, one: i32, other: i32, what: i32) -> LinuxResult<i32> {
+    int(call!(kernel, Kcmp, value(one), value(other), value(what), Arg::Val(0), Arg::Val(0)))
 }

@@ -16,6 +16,18 @@ pub fn rt_sigaction<K: Kernel>(kernel: &K, signal: i32, action: &KernelSigaction
     unit(call!(kernel, RtSigaction, value(signal), action, Arg::Val(0), Arg::Val(SIGSET_SIZE)))
 }
 
+/// The same, and the action of before.
+pub fn swap_action<K: Kernel>(
+    kernel: &K,
+    signal: i32,
+    action: &KernelSigaction,
+) -> LinuxResult<KernelSigaction> {
+    let mut old = KernelSigaction::new_zeroed();
+    let (new, size) = (Arg::In(action.as_bytes()), Arg::Val(SIGSET_SIZE));
+    unit(call!(kernel, RtSigaction, value(signal), new, Arg::Out(old.as_mut_bytes()), size))?;
+    Ok(old)
+}
+
 /// `SIG_SETMASK`.
 const SIG_SETMASK: i32 = 2;
 

@@ -83,7 +83,7 @@ pub fn deliver<K: Kernel>(
 
     let ucontext = Ucontext64 {
         uc_onstack: i32::from(was_on_stack),
-        uc_sigmask: signals.mask,
+        uc_sigmask: signals.put_away.take().unwrap_or(signals.mask),
         uc_stack: Sigaltstack {
             ss_sp: frame,
             ss_size: stack_size,

@@ -209,6 +209,9 @@ pub struct ThreadSignals {
     pub on_stack: bool,
     /// Mixed into the token that a frame carries and `sigreturn` gives back: random, and anew where no frame is left.
     pub token: u64,
+    /// The mask to come back to once a signal was delivered under [`ThreadSignals::mask`], or none came: that of a thread
+    /// that waits with another one (`pselect`).
+    pub put_away: Option<u32>,
     /// Frames that were pushed and not taken back.
     frames: u32,
     /// Whether a frame ever had AVX-512's registers: only then one can be taken back with them.
@@ -227,6 +230,7 @@ impl Default for ThreadSignals {
             stack: Sigaltstack { ss_sp: 0, ss_size: 0, ss_flags: SS_DISABLE, _pad: 0 },
             on_stack: false,
             token: 0,
+            put_away: None,
             frames: 0,
             wide: false,
             pending: 0,
@@ -251,6 +255,22 @@ impl ThreadSignals {
     /// Drops what is noted: a forked child starts without its parent's signals.
     pub fn forget(&mut self) {
         self.pending = 0;
+    }
+
+    /// Comes back to the mask that was put away, if one was.
+    pub fn restore_mask(&mut self) -> bool {
+        match self.put_away.take() {
+            Some(mask) => {
+                self.mask = mask;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Drops these signals, if they are noted.
+    pub fn forget_some(&mut self, signals: u32) {
+        self.pending &= !signals;
     }
 
     /// Signals noted here, masked or not.

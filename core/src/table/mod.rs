@@ -5,7 +5,7 @@ mod named;
 mod row;
 
 pub use argument::{Argument, DirFd, Fd, Rendering, UserBuf, UserOut, UserPath};
-pub use named::FcntlArgument;
+pub use named::{FcntlArgument, IoctlNumber};
 pub use row::{Class, Family, Grade, Parameter, Reply, Return, Row, SysResult, Unchanged};
 
 /// Declares a table of calls.
@@ -14,6 +14,7 @@ pub use row::{Class, Family, Grade, Parameter, Reply, Return, Row, SysResult, Un
 /// of
 /// * `faithful(handler)`: behaves as the manual page and XNU's source say; `faithful(inline handler)` the same without
 ///   a function between, for the few that are so short that a return more is felt;
+/// * `refused(error, "where XNU does")`: answers an ordinary process this error, whatever the arguments, as XNU does;
 /// * `partial(handler, "what is missing")`;
 /// * `fake(handler, "why that is safe")`;
 /// * `enosys("why")`: answers `ENOSYS`, as XNU does or by our choice;
@@ -89,6 +90,9 @@ macro_rules! grade {
     (faithful $handler:path) => {
         $crate::table::Grade::Faithful
     };
+    (refused $errno:ident, $where:literal) => {
+        $crate::table::Grade::Refused($where)
+    };
     (partial $handler:path, $missing:literal) => {
         $crate::table::Grade::Partial($missing)
     };
@@ -112,6 +116,9 @@ macro_rules! grade {
 macro_rules! serve {
     ($cx:ident, $words:ident, $unserved:expr, $return:ty, [$($type:ty)*], enosys $why:literal) => {
         $crate::Reply::Error(xnu_abi::darwin::Errno::ENOSYS)
+    };
+    ($cx:ident, $words:ident, $unserved:expr, $return:ty, [$($type:ty)*], refused $errno:ident, $where:literal) => {
+        $crate::Reply::Error(xnu_abi::darwin::Errno::$errno)
     };
     ($cx:ident, $words:ident, $unserved:expr, $return:ty, [$($type:ty)*], nosys $why:literal) => {
         $crate::Reply::Invalid

@@ -4,14 +4,17 @@ use super::argument::{Argument, Rendering};
 use bitflags::{Bits, Flags};
 use core::fmt::{self, LowerHex, Write};
 use xnu_abi::darwin::attr::AttributeOptions;
-use xnu_abi::darwin::fcntl::{AtFlags, FcntlCommand, OpenFlags};
+use xnu_abi::darwin::fcntl::{AtFlags, FcntlCommand, FlockOperation, OpenFlags};
+use xnu_abi::darwin::ioctl::IoctlRequest;
 use xnu_abi::darwin::mman::{Advice, MapFlags, Prot};
-use xnu_abi::darwin::resource::RlimitResource;
+use xnu_abi::darwin::resource::{IoPolicyCommand, PriorityWhich, RlimitControl, RlimitResource, RusageWho};
+use xnu_abi::darwin::security::CsOps;
 use xnu_abi::darwin::signal::{InfoStyle, Signal, SigprocmaskHow};
 use xnu_abi::darwin::socket::{MessageFlags, SocketDomain, SocketType};
 use xnu_abi::darwin::stat::{FileFlags, Mode};
 use xnu_abi::darwin::time::Itimer;
-use xnu_abi::darwin::unistd::{AccessFlags, PathconfName, Whence};
+use xnu_abi::darwin::unistd::{AccessFlags, PathconfName, RenameFlags, Whence};
+use xnu_abi::darwin::wait::{IdType, WaitOptions};
 use xnu_abi::darwin::xattr::XattrOptions;
 
 /// Writes the names of the bits that are set, joined by `|`, and what has no name as a number.
@@ -58,8 +61,11 @@ flag_arguments! {
     AtFlags as u32,
     AttributeOptions as u32,
     FileFlags as u32,
+    FlockOperation as u32,
     MapFlags as u32,
     MessageFlags as u32,
+    RenameFlags as u32,
+    WaitOptions as u32,
     XattrOptions as u32,
 }
 
@@ -102,6 +108,25 @@ impl Argument for FcntlArgument {
         match what.word() as i64 {
             number @ -4096..4096 => write!(out, "{number}"),
             address => write!(out, "{address:#x}"),
+        }
+    }
+}
+
+/// The number of a request of `ioctl`, of which XNU looks at the whole register.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct IoctlNumber(pub u64);
+
+impl Argument for IoctlNumber {
+    #[inline(always)]
+    fn decode(word: u64) -> Self {
+        IoctlNumber(word)
+    }
+
+    fn render(what: &Rendering<'_>, out: &mut dyn Write) -> fmt::Result {
+        let request = u32::try_from(what.word()).ok().and_then(|number| IoctlRequest::new(number).name());
+        match request {
+            Some(name) => out.write_str(name),
+            None => write!(out, "{:#x}", what.word()),
         }
     }
 }
@@ -150,8 +175,14 @@ macro_rules! number_arguments {
 }
 
 number_arguments! {
+    CsOps as u32,
+    IoPolicyCommand as i32,
+    PriorityWhich as i32,
+    RlimitControl as i32,
+    RusageWho as i32,
     Advice as i32,
     FcntlCommand as i32,
+    IdType as i32,
     InfoStyle as u32,
     Itimer as i32,
     PathconfName as i32,

@@ -51,6 +51,8 @@ impl Class {
 pub enum Grade {
     /// As the manual page and XNU's source say.
     Faithful,
+    /// Faithful as well: XNU gives an ordinary process this one error, and the text says where.
+    Refused(&'static str),
     /// Served, but for what the text says.
     Partial(&'static str),
     /// Answers success and does nothing; the text says why that is safe.
@@ -69,7 +71,7 @@ impl Grade {
     /// One word, for reports and traces.
     pub const fn name(self) -> &'static str {
         match self {
-            Grade::Faithful => "faithful",
+            Grade::Faithful | Grade::Refused(_) => "faithful",
             Grade::Partial(_) => "partial",
             Grade::Fake(_) => "fake",
             Grade::Enosys(_) => "enosys",
@@ -82,7 +84,11 @@ impl Grade {
     /// What is missing, or why; empty where there is nothing to say.
     pub const fn note(self) -> &'static str {
         match self {
-            Grade::Partial(note) | Grade::Fake(note) | Grade::Enosys(note) | Grade::Nosys(note) => note,
+            Grade::Refused(note)
+            | Grade::Partial(note)
+            | Grade::Fake(note)
+            | Grade::Enosys(note)
+            | Grade::Nosys(note) => note,
             Grade::Faithful | Grade::Invalid | Grade::Todo => "",
         }
     }

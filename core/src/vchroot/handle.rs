@@ -32,6 +32,12 @@ impl<'a, K: Kernel> Handle<'a, K> {
         self.owned
     }
 
+    /// The descriptor, and whether it is now the caller's to close.
+    pub(crate) fn into_parts(self) -> (LinuxFd, bool) {
+        let is_owned = self.owned;
+        (self.keep(), is_owned)
+    }
+
     /// The descriptor's number.
     pub(crate) fn file(&self) -> LinuxFd {
         self.file

@@ -11,6 +11,7 @@
 //! A handler takes a [`Target`] and gets a [`Resolved`]: a directory and a name, or an open object. So no guest path
 //! reaches Linux as a string. This is a convenience and no wall: a guest that makes Linux calls of its own sees the host.
 
+mod entry;
 mod expand;
 mod fold;
 mod guest_path;
@@ -25,10 +26,11 @@ mod source;
 mod unicode;
 mod walk;
 
+pub use entry::{Entry, Parent};
 pub use expand::{expand, fdpath, unexpand};
 pub use guest_path::GuestPath;
 pub use prefix::{Lookup, Options, Vchroot};
-pub use resolve::{Resolved, Target, Use};
+pub use resolve::{Resolved, Special, Target, Use};
 pub use roads::Opening;
 pub use walk::Links;
 

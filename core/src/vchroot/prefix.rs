@@ -87,6 +87,11 @@ impl Vchroot {
         descriptor >= 0 && self.directory.load(Ordering::Relaxed) == descriptor
     }
 
+    /// The prefix's own descriptor, if there is one.
+    pub fn kept(&self) -> Option<i32> {
+        Some(self.directory.load(Ordering::Relaxed)).filter(|directory| *directory >= 0)
+    }
+
     pub(super) fn instance(&self) -> u32 {
         self.instance.load(Ordering::Relaxed)
     }

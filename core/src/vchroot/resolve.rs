@@ -68,6 +68,11 @@ impl<'a, K: Kernel> Target<'a, K> {
         Target { kernel, lookup: Lookup::new(kernel, &process.vchroot), directory: LinuxFd::CWD, path }
     }
 
+    /// Whether the path ends with a slash, and so must be that of a directory.
+    pub fn has_slash(&self) -> bool {
+        self.path.bytes().ends_with(b"/")
+    }
+
     /// Opens what the path leads to.
     ///
     /// # Errors
@@ -160,7 +165,7 @@ impl<'a, K: Kernel> Target<'a, K> {
         let Some(lookup) = self.lookup else {
             let directory = match last {
                 Some(from) if refuses_links && from > 0 => {
-                    let directory = self.open_parent_unprefixed(from)?;
+                    let directory = self.open_parent_unprefixed(from, true)?;
                     return Ok(self.resolved(directory, from, 0));
                 }
                 _ => Handle::borrowed(kernel, start),
@@ -204,11 +209,39 @@ impl<'a, K: Kernel> Target<'a, K> {
         Ok(end.directory)
     }
 
-    /// Opens the directory of the component that begins at `leaf`, with no link on the way.
-    fn open_parent_unprefixed(&mut self, leaf: usize) -> LinuxResult<Handle<'a, K>> {
+    /// Opens the directory of the last component: it, whether it is the caller's to close, and where that component
+    /// begins; `None` where the path is that of a root.
+    #[inline(always)]
+    pub(super) fn parent(&mut self, refuses_links: bool) -> LinuxResult<((LinuxFd, bool), Option<usize>)> {
+        let here = (self.directory, false);
+        let Some(from) = self.path.last_component() else {
+            let is_root = !self.path.bytes().is_empty();
+            return Ok((here, (!is_root).then_some(0)));
+        };
+        let Some(lookup) = self.lookup else {
+            let directory = match from {
+                0 => here,
+                _ => self.open_parent_unprefixed(from, refuses_links)?.into_parts(),
+            };
+            return Ok((directory, Some(from)));
+        };
+        if lookup.mentions_exit(self.path.bytes().get(from..).unwrap_or_default()) {
+            let directory = self.walk_to_name(lookup, refuses_links)?.into_parts();
+            let is_root = self.path.bytes() == b"/";
+            return Ok((directory, (!is_root).then_some(from)));
+        }
+        let parent = lookup.open_parent(self.directory, self.path.with_nul_mut(), from, refuses_links)?;
+        Ok((parent.into_parts(), Some(from)))
+    }
+
+    /// Opens the directory of the component that begins at `leaf`.
+    fn open_parent_unprefixed(&mut self, leaf: usize, refuses_links: bool) -> LinuxResult<Handle<'a, K>> {
         let (kernel, start) = (self.kernel, self.directory);
-        let how = Opening::directory(true).how(0);
-        let opened = self.path.cut_at(leaf, |parent| linux::descriptor::openat2(kernel, start, parent, &how));
+        let opening = Opening::directory(refuses_links);
+        let opened = self.path.cut_at(leaf, |parent| match refuses_links {
+            true => linux::descriptor::openat2(kernel, start, parent, &opening.how(0)),
+            false => linux::descriptor::openat(kernel, start, parent, opening.flags, 0),
+        });
         Ok(Handle::owned(kernel, opened?))
     }
 
@@ -258,6 +291,17 @@ impl<K: Kernel> Resolved<'_, '_, K> {
         }
     }
 
+    /// What the last component is, if it is no ordinary name.
+    pub fn special(&self) -> Option<Special> {
+        let path = self.target.path.bytes();
+        let leaf = match self.target.path.last_component() {
+            Some(from) => path.get(from.max(self.from.into())..).unwrap_or_default(),
+            None if path.is_empty() => return None,
+            None => return Some(Special::Root),
+        };
+        Special::of(leaf.split(|byte| *byte == b'/').next().unwrap_or_default())
+    }
+
     /// Takes the spelling that the directory has, if it has the name in one.
     #[inline(never)]
     fn respell(&mut self) -> LinuxResult<bool> {
@@ -277,6 +321,29 @@ impl<K: Kernel> Resolved<'_, '_, K> {
         self.target.path.replace(name.bytes(), has_slash);
         self.from = 0;
         Ok(true)
+    }
+}
+
+/// A last component that is no ordinary name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Special {
+    /// The path is nothing but slashes.
+    Root,
+    /// `.`
+    Dot,
+    /// `..`
+    DotDot,
+}
+
+impl Special {
+    /// By its spelling, or `/` for the root.
+    pub fn of(name: &[u8]) -> Option<Special> {
+        match name {
+            b"/" => Some(Special::Root),
+            b"." => Some(Special::Dot),
+            b".." => Some(Special::DotDot),
+            _ => None,
+        }
     }
 }
 

@@ -90,7 +90,7 @@ fn write_undecodable_name(rax: u64, out: &mut dyn Write) -> fmt::Result {
 /// What the trace says of a call that is not served to the full; empty of one that is.
 fn write_grade(grade: Grade, out: &mut dyn Write) -> fmt::Result {
     match grade {
-        Grade::Faithful => Ok(()),
+        Grade::Faithful | Grade::Refused(_) => Ok(()),
         Grade::Todo => out.write_str(" [todo: XNU serves it, xnurun does not yet]"),
         Grade::Invalid => out.write_str(" [invalid: not a call of XNU's]"),
         Grade::Partial(note) | Grade::Fake(note) | Grade::Enosys(note) | Grade::Nosys(note) => {

@@ -165,7 +165,7 @@ impl Recorder {
             None => (now(kernel), None),
         };
         let notes_grade = self.format == Format::Text
-            && row.is_some_and(|row| row.grade != Grade::Faithful)
+            && row.is_some_and(|row| !matches!(row.grade, Grade::Faithful | Grade::Refused(_)))
             // A row's twin shares its note.
             && row.is_some_and(|row| self.channel.counters().of(Some(row.class), row.number).note());
         let head = self.head(kernel, start_ns);

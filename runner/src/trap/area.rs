@@ -22,11 +22,11 @@ use xnu_core::signal::Info;
 const AREA: usize = 0x4_0000;
 /// From the start: the thread, the guest, then a page that faults.
 const GUEST: usize = 0x2000;
-const STATE_END: usize = 0x4000;
+const STATE_END: usize = 0x6000;
 /// The stack of signal handlers: the kernel's frame with all vector registers is below 12 KiB.
-const SIGNAL_STACK: (usize, usize) = (0x5000, 0x1_5000);
+const SIGNAL_STACK: (usize, usize) = (0x7000, 0x1_7000);
 /// The stack that calls are served on, after another page that faults.
-const CALL_STACK: (usize, usize) = (0x1_6000, AREA);
+const CALL_STACK: (usize, usize) = (0x1_8000, AREA);
 
 /// A thread of the guest.
 #[repr(C)]

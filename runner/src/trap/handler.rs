@@ -28,7 +28,7 @@ use std::sync::atomic::Ordering;
 use xnu_abi::darwin::signal::Signal;
 use xnu_abi::linux::{Errno, KernelSigaction};
 use xnu_backend_linux::recover;
-use xnu_core::convert::signal::{mask_to_darwin, mask_to_linux, to_linux};
+use xnu_core::convert::signal::{bit, mask_to_darwin, mask_to_linux, to_linux};
 use xnu_core::linux::signal::{rt_sigaction, set_mask};
 use xnu_core::registers::Registers;
 use xnu_core::signal::{self, Action, CANNOT_MASK, DEFAULTS_DIFFER, KEPT, SIG_IGN};
@@ -41,15 +41,13 @@ const UNWANTED_FLAGS: i64 = 0x100 | 0x400 | 0x4_0000;
 
 /// Takes over what the runner was started with, as `exec` does on both systems: the mask and the ignored signals
 /// (`bsd/kern/kern_sig.c`, `execsigs`). Before [`install`].
-pub(super) fn inherit(thread: &mut GuestThread) -> io::Result<()> {
+pub(super) fn inherit(thread: &mut GuestThread, told: Option<(u32, u32)>) -> io::Result<()> {
     let process = &thread.guest.process;
     for number in (1..32).map(Signal::new) {
         let Some(linux) = to_linux(number) else { continue };
-        let mut action = MaybeUninit::<libc::sigaction>::uninit();
-        // SAFETY: sets nothing; where it answers 0, Linux has filled in the structure.
-        let ignored = unsafe {
-            libc::sigaction(linux, ptr::null(), action.as_mut_ptr()) == 0
-                && action.assume_init().sa_sigaction == libc::SIG_IGN
+        let ignored = match told {
+            Some((_, ignored)) => ignored & bit(number) != 0,
+            None => is_ignored(linux),
         };
         if ignored {
             process.actions.set(number, Action { handler: SIG_IGN, ..Action::default() });
@@ -73,10 +71,19 @@ pub(super) fn inherit(thread: &mut GuestThread) -> io::Result<()> {
     if result != 0 {
         return Err(io::Error::last_os_error());
     }
-    let mask = mask_to_darwin(mask) & !CANNOT_MASK;
+    let mask = told.map_or_else(|| mask_to_darwin(mask), |(mask, _)| mask) & !CANNOT_MASK;
     set_mask(&process.kernel, mask_to_linux(mask & !KEPT)).map_err(error)?;
     thread.thread.signals.mask = mask;
     Ok(())
+}
+
+fn is_ignored(signal: i32) -> bool {
+    let mut action = MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: sets nothing; where it answers 0, Linux has filled in the structure.
+    unsafe {
+        libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) == 0
+            && action.assume_init().sa_sigaction == libc::SIG_IGN
+    }
 }
 
 fn error(error: Errno) -> io::Error {
@@ -212,7 +219,7 @@ fn linux(call: i64, arguments: &[usize; 6]) -> i64 {
 fn may_wait(call: i64, arguments: &[usize; 6]) -> bool {
     const OFD_SETLKW: usize = libc::F_OFD_SETLKW as usize;
     const SETLKW: usize = libc::F_SETLKW as usize;
-    let [first, second, third, ..] = *arguments;
+    let [first, second, third, fourth, fifth, _] = *arguments;
     match call {
         libc::SYS_read
         | libc::SYS_write
@@ -228,10 +235,22 @@ fn may_wait(call: i64, arguments: &[usize; 6]) -> bool {
             let flags = unsafe { ptr::read_unaligned(third as *const u64) };
             names_waited_for(call, arguments, flags)
         }
+        // Without time to wait neither is interrupted.
+        libc::SYS_ppoll => has_time(third),
+        libc::SYS_pselect6 => has_time(fifth),
+        libc::SYS_sendfile => true,
+        libc::SYS_ioctl => matches!(second as u64, libc::TCSBRK | libc::TCSETSW2 | libc::TCSETSF2),
         libc::SYS_fcntl => matches!(second, SETLKW | OFD_SETLKW),
         libc::SYS_flock => second & libc::LOCK_NB as usize == 0,
+        libc::SYS_waitid => fourth & libc::WNOHANG as usize == 0,
         _ => false,
     }
+}
+
+/// Whether a wait may take longer than none.
+fn has_time(timeout: usize) -> bool {
+    // SAFETY: null, or the core's own `struct timespec`.
+    timeout == 0 || unsafe { ptr::read_unaligned(timeout as *const [u64; 2]) } != [0, 0]
 }
 
 /// Whether the file behind a descriptor is one that others fill or empty: no file, directory or disk.

@@ -44,9 +44,14 @@ impl Guest {
     /// From the start on the runner needs nothing but its image, the thread's area and the recorder's memory; these are
     /// kept from the guest. The stack and the heap that the runner started with are of no use to it any more.
     ///
+    /// `signals` are the mask and the ignored signals, where a guest says so that executed this one.
+    ///
     /// # Errors
     /// There is no memory, or the processor cannot save its vector registers.
-    pub fn attach(recorder: Option<Recorder>) -> io::Result<&'static mut GuestThread> {
+    pub fn attach(
+        recorder: Option<Recorder>,
+        signals: Option<(u32, u32)>,
+    ) -> io::Result<&'static mut GuestThread> {
         let traced = recorder.as_ref().map(Recorder::memory);
         let process = Process::new(Linux::new(), PortNames::new());
         let thread = GuestThread::new(Guest { process, recorder, text: entry::text() })?;
@@ -54,7 +59,7 @@ impl Guest {
         for range in [Some(entry::image()), Some(thread.area()), traced].into_iter().flatten() {
             thread.keep(range).map_err(|_| io::Error::other("too many mappings to protect"))?;
         }
-        handler::inherit(thread)?;
+        handler::inherit(thread, signals)?;
         handler::install(&thread.guest.process)?;
         thread.guest.process.kernel.handle_faults();
         Ok(thread)

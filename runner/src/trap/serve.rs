@@ -30,8 +30,10 @@ pub(super) unsafe extern "sysv64" fn serve(thread: *mut GuestThread) {
     thread.all_registers = u8::from(thread.thread.registers.rflags & TRAP_FLAG != 0);
     let (class, reply) = match Call::decode(&thread.thread.registers, &process.kernel) {
         Ok(call) => {
-            let forks = call.class == Class::Bsd && call.number == FORK;
-            if forks {
+            let bsd = call.class == Class::Bsd;
+            let forks = bsd && call.number == FORK;
+            let executes = bsd && matches!(call.number, EXECVE | MAC_EXECVE | POSIX_SPAWN);
+            if forks || executes {
                 hold_signals(thread);
             }
             let mut cx = Context { process, thread: Some(&mut thread.thread) };
@@ -44,7 +46,7 @@ pub(super) unsafe extern "sysv64" fn serve(thread: *mut GuestThread) {
                     reply
                 }
             };
-            if forks {
+            if forks || executes {
                 forked(thread, reply);
             }
             if reply == Reply::Error(Errno::EINTR) && is_restartable(&call) {
@@ -82,6 +84,9 @@ pub(super) unsafe extern "sysv64" fn leave(thread: *mut GuestThread) {
     loop {
         thread.collect();
         if !thread.thread.signals.is_deliverable() {
+            if come_back_to_mask(thread) {
+                continue;
+            }
             thread.interrupted = None;
             unwatch(thread);
             return;
@@ -92,6 +97,7 @@ pub(super) unsafe extern "sysv64" fn leave(thread: *mut GuestThread) {
             tell(thread, &info);
         }
         match deliver_next(process, &mut thread.thread) {
+            Next::Go if come_back_to_mask(thread) => {}
             Next::Go => {
                 unwatch(thread);
                 return;
@@ -106,16 +112,29 @@ pub(super) unsafe extern "sysv64" fn leave(thread: *mut GuestThread) {
     }
 }
 
-const FORK: u32 = 2;
+/// After a wait under another mask that no handler ended: the thread's own holds again, here and in Linux.
+fn come_back_to_mask(thread: &mut GuestThread) -> bool {
+    let restored = thread.thread.signals.restore_mask();
+    if restored {
+        let mask = thread.thread.signals.mask & !KEPT;
+        let _ = linux::signal::set_mask(&thread.guest.process.kernel, convert::signal::mask_to_linux(mask));
+    }
+    restored
+}
 
-/// Before a fork: a signal that came is the parent's, one that comes waits and is whose it was sent to.
+const FORK: u32 = 2;
+const EXECVE: u32 = 59;
+const MAC_EXECVE: u32 = 380;
+const POSIX_SPAWN: u32 = 244;
+
+/// Before a fork, or before another program takes over: a signal that came is the parent's, one that comes waits and is whose it was sent to.
 fn hold_signals(thread: &mut GuestThread) {
     // Linux has nothing to refuse.
     let _ = linux::signal::set_mask(&thread.guest.process.kernel, u64::MAX);
     thread.collect();
 }
 
-/// After a fork, on both sides. The child has no signals yet (`bsd/kern/kern_fork.c`), and Linux does not give it
+/// After a fork, on both sides, or where nothing took over. The child has no signals yet (`bsd/kern/kern_fork.c`), and Linux does not give it
 /// the parent's dispatch of system calls.
 fn forked(thread: &mut GuestThread, reply: Reply) {
     let kernel = &thread.guest.process.kernel;

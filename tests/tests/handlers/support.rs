@@ -265,11 +265,12 @@ macro_rules! errnos {
 }
 
 errnos! {
-    EPERM ENOENT ESRCH EINTR EBADF ENOMEM EACCES EFAULT EEXIST ENODEV ENOTDIR EISDIR EINVAL EMFILE ENOSPC
+    EPERM ECHILD ENOENT ESRCH EINTR EBADF ENOMEM EACCES EFAULT EEXIST ENODEV ENOTDIR EISDIR EINVAL EMFILE ENOSPC
     ESPIPE EPIPE EAGAIN ENOTSUP ENAMETOOLONG ELOOP ENOTEMPTY ENOSYS ENXIO
     EAFNOSUPPORT EPROTOTYPE EPROTONOSUPPORT EADDRINUSE EADDRNOTAVAIL ENOTSOCK ENOTCONN EISCONN ECONNREFUSED
-    EDESTADDRREQ EMSGSIZE ENOPROTOOPT EDOM ECONNABORTED
-    ENOTTY EOPNOTSUPP EOVERFLOW ETIMEDOUT EFBIG ERANGE EBADEXEC E2BIG ENOATTR
+    EDESTADDRREQ EMSGSIZE ENOPROTOOPT EDOM
+    ENOTTY EOPNOTSUPP EXDEV EBUSY EOVERFLOW ETIMEDOUT EFBIG ERANGE EBADEXEC EBADARCH ENOEXEC ETXTBSY
+    E2BIG ENOATTR
 }
 
 /// Access modes are numbers in the lowest bits of the flags.
@@ -437,6 +438,27 @@ pub(crate) fn path_limits(machine: &Machine<Mock>, name: &str, words: &[u64], in
     let mut words = words.to_vec();
     words[index] = endless.get();
     assert_eq!(machine.by_name(name, &words), Reply::Error(EFAULT), "{name}: no terminator");
+}
+
+/// The same for a call that makes what has the path: where the length allows it, it does.
+#[track_caller]
+pub(crate) fn path_limits_of_new(machine: &Machine<Mock>, name: &str, words: &[u64], index: usize) {
+    let cases = [
+        (String::new(), Reply::Error(ENOENT)),
+        (format!("/tmp/{}", "n".repeat(255)), Reply::Value(0, 0)),
+        (format!("/tmp/{}", "n".repeat(256)), Reply::Error(ENAMETOOLONG)),
+        (format!("{}tmp/new-and-long", "/".repeat(1023 - 16)), Reply::Value(0, 0)),
+        (format!("{}tmp/new-and-longer", "/".repeat(1024 - 18)), Reply::Error(ENAMETOOLONG)),
+        ("/tmp/own/below".to_string(), Reply::Error(ENOTDIR)),
+        ("/tmp/loop/below".to_string(), Reply::Error(ELOOP)),
+        ("/nodir/file".to_string(), Reply::Error(ENOENT)),
+    ];
+    for (path, expected) in cases {
+        let mut words = words.to_vec();
+        words[index] = machine.place_str(&path).get();
+        let shown = if path.len() > 60 { format!("{} bytes", path.len()) } else { path };
+        assert_eq!(machine.by_name(name, &words), expected, "{name}: {shown}");
+    }
 }
 
 /// Bytes of numbers, as the guest lays them out.

@@ -93,3 +93,50 @@ fn timers_that_cannot_be_copied_are_efault_and_not_set() {
     xnu!(k, getitimer(ITIMER_REAL, now) => 0);
     assert_eq!(k.peek(now, 32), [0; 32]);
 }
+
+#[test]
+fn the_clock_is_the_superusers_to_set() {
+    let k = machine();
+    let (time, old) = (k.place(&bytes([5, 0])), k.alloc_guarded(16));
+    xnu!(k, settimeofday(NULL, NULL) => EPERM);
+    xnu!(k, adjtime(time, old) => EPERM);
+    k.set_credentials(xnu_backend_mock::Credentials::root());
+    xnu!(k, settimeofday(time, k.place(&[0; 8])) => 0);
+    xnu!(k, settimeofday(NULL, NULL) => 0);
+    for bad in [[u64::MAX, 0], [0, 0xffff_ffff]] {
+        xnu!(k, settimeofday(bytes(bad), NULL) => EPERM);
+    }
+    xnu!(k, adjtime(time, old) => 0);
+    xnu!(k, adjtime(time, NULL) => 0);
+    xnu!(k, adjtime(NULL, NULL) => EFAULT);
+    faults(&k, "settimeofday", &[0, 0], 0, 16, Pointer { nullable: true, ..IN });
+    faults(&k, "settimeofday", &[0, 0], 1, 8, Pointer { nullable: true, ..IN });
+    faults(&k, "adjtime", &[time.get(), 0], 1, 16, Pointer { nullable: true, ..OUT });
+}
+
+#[test]
+fn a_clock_that_nobody_keeps_right_says_so() {
+    const EIO: xnu_abi::darwin::Errno = xnu_abi::darwin::Errno::EIO;
+    let k = machine();
+    let (state, time) = (k.place(&[0; 136]), k.alloc_guarded(48));
+    xnu!(k, ntp_adjtime(state) => 5);
+    assert_eq!((number(&k, state, 24, 8), number(&k, state, 40, 4)), (16_000_000, 0x40));
+    // The state is told in place of an error, after the time.
+    xnu!(k, ntp_gettime(time) => EIO);
+    assert_eq!((number(&k, time, 0, 8), number(&k, time, 40, 4)), (1_577_836_801, 5));
+    k.poke(state, &[1]);
+    xnu!(k, ntp_adjtime(state) => EPERM);
+    k.poke(state, &[0]);
+    faults(&k, "ntp_adjtime", &[0], 0, 136, IN);
+    faults(&k, "ntp_gettime", &[0], 0, 48, OUT);
+}
+
+#[test]
+fn a_chip_beside_the_processor_has_no_time() {
+    let k = machine();
+    xnu!(k, __mach_bridge_remote_time(1) => 0);
+    assert!(matches!(
+        k.by_name("__mach_bridge_remote_time", &[0]),
+        xnu_core::Reply::Value(1_000_000_000.., 0)
+    ));
+}

@@ -21,6 +21,13 @@ use std::fmt;
 /// The most stack that a call may take, which is what small stacks of threads have to spare.
 const MAX_BYTES: u64 = 4096;
 
+/// What starts programs, which is looked at apart: it resolves the path of a script and then that of its interpreter, and a
+/// thread that does that has an ordinary stack.
+const STARTS_PROGRAMS: [&str; 2] = ["xnu_core::bsd::exec::execute", "xnu_core::bsd::spawn::become_it"];
+
+/// The most stack that it may take by itself.
+const MAX_TO_START: u64 = 5120;
+
 /// Functions of assembly, by the start of their names, with what they take on x86-64 and on arm64.
 ///
 /// The entries: the red zone, saved registers, the words of the call, alignment (`capi/src/entry`). The variadic ones: the
@@ -228,6 +235,16 @@ impl Graph {
     /// A function calls itself, has no known frame, or is missing.
     pub(crate) fn deepest(&self, list: &List) -> Result<(Vec<Path>, Vec<String>)> {
         let (mut known, mut paths, mut problems) = (BTreeMap::new(), Vec::new(), Vec::new());
+        let starts = |name: &str| STARTS_PROGRAMS.iter().any(|start| name.contains(start));
+        for (place, function) in self.functions.iter().filter(|(_, of)| starts(&of.name)) {
+            let path = self.deepest_below(*place, &mut BTreeMap::new(), &mut Vec::new())?;
+            if path.bytes > MAX_TO_START {
+                problems
+                    .push(format!("{} takes more than {MAX_TO_START} bytes of stack: {path}", function.name));
+            }
+            paths.push(path);
+            known.insert(*place, Path::default());
+        }
         for (name, _) in list.exports().filter(|(_, kind)| kind.is_code()) {
             let place = self.named.get(name).ok_or_else(|| format!("{name} is not in the library"))?;
             let mut path = self.deepest_below(*place, &mut known, &mut Vec::new())?;

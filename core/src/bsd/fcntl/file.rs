@@ -42,7 +42,7 @@ pub(super) fn vnode_type<K: Kernel>(kernel: &K, file: LinuxFd) -> SysResult<File
 }
 
 /// An open file with a vnode; others are `EBADF`.
-pub(super) fn vnode<K: Kernel>(kernel: &K, file: LinuxFd) -> SysResult<(FileType, Statx)> {
+pub(in crate::bsd) fn vnode<K: Kernel>(kernel: &K, file: LinuxFd) -> SysResult<(FileType, Statx)> {
     match kind(kernel, file)? {
         (Kind::Vnode(kind), stat) => Ok((kind, stat)),
         _ => Err(Errno::EBADF),
@@ -67,6 +67,6 @@ pub(in crate::bsd) fn access<K: Kernel>(kernel: &K, file: LinuxFd) -> SysResult<
 }
 
 /// The file's own size of a block, for rounding.
-pub(super) fn block_size(stat: &Statx) -> u64 {
+pub(in crate::bsd) fn block_size(stat: &Statx) -> u64 {
     u64::from(stat.stx_blksize).max(1)
 }

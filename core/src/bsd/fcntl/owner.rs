@@ -22,7 +22,7 @@ const TIOCGPGRP: u32 = 0x540f;
 const TIOCSPGRP: u32 = 0x5410;
 
 /// `F_GETOWN`.
-pub(super) fn get<K: Kernel>(kernel: &K, file: LinuxFd) -> SysResult<i32> {
+pub(in crate::bsd) fn get<K: Kernel>(kernel: &K, file: LinuxFd) -> SysResult<i32> {
     match kind(kernel, file)?.0 {
         Kind::Socket => owner(kernel, file),
         Kind::Pipe => Ok(owner(kernel, file)?.wrapping_neg()),
@@ -36,7 +36,7 @@ pub(super) fn get<K: Kernel>(kernel: &K, file: LinuxFd) -> SysResult<i32> {
 }
 
 /// `F_SETOWN`. Where a terminal is meant, a process stands for its group; one that does not exist is `ESRCH`.
-pub(super) fn set<K: Kernel>(kernel: &K, file: LinuxFd, wanted: i32) -> SysResult<i32> {
+pub(in crate::bsd) fn set<K: Kernel>(kernel: &K, file: LinuxFd, wanted: i32) -> SysResult<i32> {
     let kind = kind(kernel, file)?.0;
     if matches!(kind, Kind::Socket | Kind::Pipe) {
         return match set_owner(kernel, file, wanted) {

@@ -106,7 +106,10 @@ pub fn control_to_darwin(from: &[u8], mut message: impl FnMut(i32, i32, &[u8])) 
 
 #[cfg(test)]
 mod tests {
+    extern crate alloc;
+
     use super::*;
+    use alloc::vec::Vec;
 
     fn darwin(messages: &[(i32, i32, &[u8])]) -> Vec<u8> {
         let mut list = Vec::new();

@@ -258,7 +258,10 @@ fn swap(value: &mut [u8]) {
 
 #[cfg(test)]
 mod tests {
+    extern crate alloc;
+
     use super::*;
+    use alloc::vec::Vec;
 
     fn to_linux(form: Form, value: &[u8]) -> Result<Vec<u8>, Errno> {
         let mut value = value.to_vec();

@@ -1,7 +1,7 @@
 //! A call through table, decoding and errno, as a wrapper of libsystem_kernel makes it, against the bare Linux call.
 //!
 //! # Safety
-//! The bare calls are `getpid` and a `read` of one byte into memory that lives as long as the process. A wrapper is called
+//! The bare calls are `getpid`, `fstat` and transfers from and to memory that lives as long as the process. A wrapper is called
 //! as C would call it.
 #![allow(unsafe_code)]
 
@@ -18,6 +18,10 @@ use xnu_core::{Context, Process, Thread, bsd};
 /// that Linux leaves the processor's memory of return addresses useless, so that each of the two or three functions which
 /// the call goes back through is a mispredicted return.
 const LINKED: f64 = 1.2;
+
+/// What a linked call may cost that gives the caller a structure. Nobody catches faults for a linked image, so Linux is asked to
+/// copy it, which is the dearest part by far; the trapped form copies by itself.
+const COPIED: f64 = 5.5;
 
 pub(super) const ROWS: &[Row] = &[
     Row {
@@ -49,6 +53,34 @@ pub(super) const ROWS: &[Row] = &[
         sides: || read(Ours::Wrapper),
     },
     Row {
+        name: "linked-read-64k",
+        what: "read of 64 KiB, the same way",
+        against: "the raw Linux call, as a function",
+        goal: 1.05,
+        sides: || transfer(Transfer::Read, LARGE),
+    },
+    Row {
+        name: "linked-write",
+        what: "write of 1 byte, the same way",
+        against: "the raw Linux call, as a function",
+        goal: LINKED,
+        sides: || transfer(Transfer::Write, 1),
+    },
+    Row {
+        name: "linked-write-64k",
+        what: "write of 64 KiB to a file, the same way",
+        against: "the raw Linux call, as a function",
+        goal: 1.15,
+        sides: || transfer(Transfer::Write, LARGE),
+    },
+    Row {
+        name: "linked-fstat",
+        what: "fstat64 of a file, the same way",
+        against: "fstat, the raw Linux call, as a function",
+        goal: COPIED,
+        sides: fstat,
+    },
+    Row {
         name: "linked-errno",
         what: "errno_linux_to_bsd",
         against: "a function that looks into a table, unchecked",
@@ -59,11 +91,18 @@ pub(super) const ROWS: &[Row] = &[
 
 const GETPID: u32 = 20;
 const READ: u32 = 3;
+const PREAD: u32 = 153;
+const PWRITE: u32 = 154;
+const WRITE: u32 = 4;
+const FSTAT64: u32 = 339;
+
+/// A large transfer.
+const LARGE: usize = 64 * 1024;
 
 /// The bare call as a C program makes it: a function with the instruction and nothing else.
 #[inline(never)]
 extern "C" fn raw(number: usize, a: usize, b: usize, c: usize) -> usize {
-    // SAFETY: `getpid`, or a `read` of one byte into memory that lives as long as the process.
+    // SAFETY: `getpid`, or a `read` or `fstat` into memory that is long enough and lives as long as the process.
     unsafe { sc::platform::syscall3(number, a, b, c) }
 }
 
@@ -137,6 +176,91 @@ macro_rules! wrapper {
 }
 wrapper!(wrapper_getpid(), GETPID);
 wrapper!(wrapper_read(fd: i32, buffer: *mut u8, size: usize), READ);
+wrapper!(wrapper_write(fd: i32, buffer: *mut u8, size: usize), WRITE);
+wrapper!(wrapper_pread(fd: i32, buffer: *mut u8, size: usize, offset: i64), PREAD);
+wrapper!(wrapper_pwrite(fd: i32, buffer: *mut u8, size: usize, offset: i64), PWRITE);
+wrapper!(wrapper_fstat64(fd: i32, buffer: *mut u8), FSTAT64);
+
+/// What is done over and over.
+#[derive(Clone, Copy)]
+enum Transfer {
+    Read,
+    Write,
+}
+
+/// One byte goes to `/dev/null`; 64 KiB are those at the start of a file, in memory.
+fn transfer(transfer: Transfer, length: usize) -> Result<(Side, Side), String> {
+    let fd = if length == 1 { open("/dev/null")? } else { file()? };
+    let buffer: &'static mut [u8] = Box::leak(vec![1; length].into_boxed_slice());
+    let buffer = buffer.as_mut_ptr();
+    let at_start = length != 1;
+    let ours = move || {
+        let (fd, buffer, length) = (black_box(fd), black_box(buffer), black_box(length));
+        // SAFETY: a buffer of this length, which lives as long as the process.
+        unsafe {
+            match (transfer, at_start) {
+                (Transfer::Read, true) => wrapper_pread(fd, buffer, length, 0),
+                (Transfer::Read, false) => wrapper_read(fd, buffer, length),
+                (Transfer::Write, true) => wrapper_pwrite(fd, buffer, length, 0),
+                (Transfer::Write, false) => wrapper_write(fd, buffer, length),
+            }
+        }
+    };
+    let number = match (transfer, at_start) {
+        (Transfer::Read, true) => Sysno::Pread64,
+        (Transfer::Read, false) => Sysno::Read,
+        (Transfer::Write, true) => Sysno::Pwrite64,
+        (Transfer::Write, false) => Sysno::Write,
+    };
+    let theirs = move || {
+        raw_at(
+            black_box(number.number()),
+            black_box(fd) as usize,
+            black_box(buffer) as usize,
+            black_box(length),
+            0,
+        )
+    };
+    Ok((Side::call(ours), Side::call(theirs)))
+}
+
+/// The bare call with an offset, which calls without one do not look at.
+#[inline(never)]
+extern "C" fn raw_at(number: usize, fd: usize, buffer: usize, length: usize, offset: usize) -> usize {
+    // SAFETY: a transfer from or to a buffer of this length, which lives as long as the process.
+    unsafe { sc::platform::syscall4(number, fd, buffer, length, offset) }
+}
+
+fn open(path: &str) -> Result<i32, String> {
+    let file =
+        File::options().read(true).write(true).open(path).map_err(|error| format!("{path}: {error}"))?;
+    let fd = file.as_raw_fd();
+    // Both sides use it as long as the process lives.
+    std::mem::forget(file);
+    Ok(fd)
+}
+
+/// A file of 64 KiB without a name.
+fn file() -> Result<i32, String> {
+    let path = std::env::temp_dir().join(format!("xnu-bench-{}", std::process::id()));
+    let text = path.to_string_lossy().into_owned();
+    std::fs::write(&path, vec![0; LARGE]).map_err(|error| format!("{text}: {error}"))?;
+    let fd = open(&text);
+    std::fs::remove_file(&path).map_err(|error| format!("{text}: {error}"))?;
+    fd
+}
+
+fn fstat() -> Result<(Side, Side), String> {
+    let fd = file()?;
+    // Either structure is 144 bytes long.
+    let buffer: &'static mut [u8; 144] = Box::leak(Box::new([0; 144]));
+    let buffer = buffer.as_mut_ptr();
+    // SAFETY: room for the structure, which lives as long as the process.
+    let ours = move || unsafe { wrapper_fstat64(black_box(fd), black_box(buffer)) };
+    let theirs =
+        move || raw(black_box(Sysno::Fstat.number()), black_box(fd) as usize, black_box(buffer) as usize, 0);
+    Ok((Side::call(ours), Side::call(theirs)))
+}
 
 fn linked_getpid() -> (Side, Side) {
     // SAFETY: takes nothing and touches no memory.

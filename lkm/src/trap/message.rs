@@ -1,0 +1,104 @@
+//! Traps that send, receive and wait: messages, semaphores and timers.
+
+use super::{Answer, In, code};
+use crate::engine::Engine;
+use crate::host::{Caller, Host};
+use crate::message::MachMsg;
+use xnu_abi::lkm::args::{
+    MachMsgOverwriteArgs, MkTimerArmArgs, MkTimerCancelArgs, MkTimerDestroyArgs, SemaphoreSignalAllArgs,
+    SemaphoreSignalArgs, SemaphoreTimedwaitArgs, SemaphoreTimedwaitSignalArgs, SemaphoreWaitArgs,
+    SemaphoreWaitSignalArgs,
+};
+
+pub(super) fn mach_msg_overwrite<H: Host>(
+    engine: &Engine<H>,
+    caller: Caller,
+    In(args): In<MachMsgOverwriteArgs>,
+) -> Answer {
+    let call = MachMsg {
+        address: args.msg,
+        options: args.option,
+        send_size: args.send_size,
+        receive_size: args.recv_size,
+        receive_name: args.rcv_name,
+        timeout_ms: args.timeout,
+        priority: args.notify,
+        receive_address: args.rcv_msg,
+    };
+    Ok(engine.mach_msg(caller, &call).number() as isize)
+}
+
+pub(super) fn semaphore_signal<H: Host>(
+    engine: &Engine<H>,
+    caller: Caller,
+    In(args): In<SemaphoreSignalArgs>,
+) -> Answer {
+    Ok(code(engine.semaphore_signal(caller, args.signal)))
+}
+
+pub(super) fn semaphore_signal_all<H: Host>(
+    engine: &Engine<H>,
+    caller: Caller,
+    In(args): In<SemaphoreSignalAllArgs>,
+) -> Answer {
+    Ok(code(engine.semaphore_signal_all(caller, args.signal)))
+}
+
+pub(super) fn semaphore_wait<H: Host>(
+    engine: &Engine<H>,
+    caller: Caller,
+    In(args): In<SemaphoreWaitArgs>,
+) -> Answer {
+    // The module names the field so, though it is the semaphore to wait at.
+    Ok(code(engine.semaphore_wait(caller, args.signal, None, None)))
+}
+
+pub(super) fn semaphore_wait_signal<H: Host>(
+    engine: &Engine<H>,
+    caller: Caller,
+    In(args): In<SemaphoreWaitSignalArgs>,
+) -> Answer {
+    Ok(code(engine.semaphore_wait(caller, args.wait, Some(args.signal), None)))
+}
+
+pub(super) fn semaphore_timedwait_signal<H: Host>(
+    engine: &Engine<H>,
+    caller: Caller,
+    In(args): In<SemaphoreTimedwaitSignalArgs>,
+) -> Answer {
+    let time = (args.sec, args.nsec as i32);
+    Ok(code(engine.semaphore_wait(caller, args.wait, Some(args.signal), Some(time))))
+}
+
+pub(super) fn semaphore_timedwait<H: Host>(
+    engine: &Engine<H>,
+    caller: Caller,
+    In(args): In<SemaphoreTimedwaitArgs>,
+) -> Answer {
+    let time = (args.sec, args.nsec as i32);
+    Ok(code(engine.semaphore_wait(caller, args.wait, None, Some(time))))
+}
+
+pub(super) fn mk_timer_arm<H: Host>(
+    engine: &Engine<H>,
+    caller: Caller,
+    In(args): In<MkTimerArmArgs>,
+) -> Answer {
+    Ok(code(engine.mk_timer_arm(caller, args.timer_port, args.expire_time)))
+}
+
+pub(super) fn mk_timer_cancel<H: Host>(
+    engine: &Engine<H>,
+    caller: Caller,
+    In(args): In<MkTimerCancelArgs>,
+) -> Answer {
+    Ok(code(engine.mk_timer_cancel(caller, args.timer_port, args.result_time).map(|_| ())))
+}
+
+pub(super) fn mk_timer_destroy<H: Host>(
+    engine: &Engine<H>,
+    caller: Caller,
+    In(args): In<MkTimerDestroyArgs>,
+) -> Answer {
+    Ok(code(engine.mk_timer_destroy(caller, args.timer_port)))
+}

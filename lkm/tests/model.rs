@@ -1,0 +1,760 @@
+//! Random operations of eight tasks, on the engine and on a small model of XNU's rules; what can be seen of both is compared
+//! after each one. Tasks die at any point.
+//!
+//! `LKM_MODEL_STEPS` and `LKM_MODEL_SEED` say how many steps and which ones.
+
+mod common;
+#[path = "model/reference.rs"]
+mod reference;
+
+use common::World;
+use common::message::{Message as Sent, RECEIVE_NOW, ROOM, SEND_NOW, port_descriptor};
+use reference::{Entry, Home, Kind, Message, Model, Name, Ref};
+use std::collections::{BTreeMap, VecDeque};
+use xnu_abi::darwin::kern_return::{KernReturn as Kern, MachMsgReturn as Mach};
+use xnu_abi::darwin::mach_message::MsgType as Type;
+use xnu_abi::darwin::mach_port::{NotifyId, PortFlavor, PortGuardFlags, PortRight as Right, PortType};
+use xnu_lkm::{Caller, OpenId, Process};
+
+const TASKS: usize = 8;
+const NAMES: usize = 14;
+/// Steps before everything begins anew.
+const LIFE: usize = 1000;
+const ONCE: Type = Type::MACH_MSG_TYPE_MAKE_SEND_ONCE;
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 16) as usize % end
+    }
+
+    fn of<T: Copy>(&mut self, all: &[T]) -> T {
+        all[self.below(all.len())]
+    }
+}
+
+struct Both {
+    world: World,
+    model: Model,
+    opens: Vec<OpenId>,
+    tasks: Vec<Caller>,
+    random: Random,
+    next_id: i32,
+    /// What was done, for the report of a difference.
+    log: VecDeque<String>,
+}
+
+impl Both {
+    fn new(seed: u64) -> Both {
+        let world = World::new();
+        let mut both = Both {
+            world,
+            model: Model::default(),
+            opens: Vec::new(),
+            tasks: Vec::new(),
+            random: Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
+            next_id: 1000,
+            log: VecDeque::new(),
+        };
+        for task in 0..TASKS {
+            let (open, caller) = both.birth(task);
+            both.opens.push(open);
+            both.tasks.push(caller);
+            both.model.tasks.push(BTreeMap::new());
+        }
+        both
+    }
+
+    fn birth(&self, task: usize) -> (OpenId, Caller) {
+        let process = Process { pid: 100 + task as i32, ..Process::default() };
+        let open = self.world.open(process).unwrap();
+        (open, self.world.caller(open, process, 1).unwrap())
+    }
+
+    fn note(&mut self, what: String) {
+        if self.log.len() > 12 {
+            self.log.pop_front();
+        }
+        self.log.push_back(what);
+    }
+
+    /// A name of a task, or now and then one of nothing.
+    fn name(&mut self, task: usize) -> Name {
+        let names: Vec<Name> = self.model.tasks[task].keys().copied().collect();
+        if names.is_empty() || self.random.below(40) == 0 {
+            return 0x00f0_0003;
+        }
+        self.random.of(&names)
+    }
+
+    /// A name of a task with a receive right, if there is one.
+    fn receiver(&mut self, task: usize) -> Option<Name> {
+        let names: Vec<Name> =
+            self.model.tasks[task].iter().filter(|(_, entry)| entry.receive).map(|(name, _)| *name).collect();
+        if names.is_empty() { None } else { Some(self.random.of(&names)) }
+    }
+
+    /// A name of a task that is a set, if there is one.
+    fn set_name(&mut self, task: usize) -> Option<Name> {
+        let names: Vec<Name> = self.model.tasks[task]
+            .iter()
+            .filter(|(_, entry)| entry.set.is_some())
+            .map(|(name, _)| *name)
+            .collect();
+        if names.is_empty() { None } else { Some(self.random.of(&names)) }
+    }
+
+    fn step(&mut self) {
+        let task = self.random.below(TASKS);
+        match self.random.below(100) {
+            0..15 => self.allocate(task),
+            15..20 => self.mod_refs(task),
+            20..23 => self.deallocate(task),
+            23..26 => self.destroy(task),
+            26..31 => self.insert(task),
+            31..42 => self.extract(task),
+            42..51 => self.request(task),
+            51..71 => self.send(task),
+            71..86 => self.receive(task),
+            86..93 => self.members(task),
+            93..95 => self.destruct(task),
+            95..97 => self.limit(task),
+            97..99 => self.guard(task),
+            _ => {
+                if self.random.below(12) == 0 {
+                    self.die(task);
+                }
+            }
+        }
+        self.compare();
+    }
+
+    fn allocate(&mut self, task: usize) {
+        if self.model.tasks[task].len() >= NAMES {
+            return;
+        }
+        let right = self.random.of(&[
+            Right::MACH_PORT_RIGHT_RECEIVE,
+            Right::MACH_PORT_RIGHT_RECEIVE,
+            Right::MACH_PORT_RIGHT_RECEIVE,
+            Right::MACH_PORT_RIGHT_PORT_SET,
+            Right::MACH_PORT_RIGHT_DEAD_NAME,
+        ]);
+        let by = self.tasks[task];
+        let name = self.world.mach_port_allocate(by, by.task, right, None).unwrap();
+        self.note(format!("{task} allocate {right:?} {name:#x}"));
+        match right {
+            Right::MACH_PORT_RIGHT_RECEIVE => self.model.new_port(task, name),
+            Right::MACH_PORT_RIGHT_PORT_SET => self.model.new_set(task, name),
+            _ => self.model.new_dead(task, name),
+        }
+    }
+
+    fn mod_refs(&mut self, task: usize) {
+        let name = self.name(task);
+        let right = Right::new(self.random.below(5) as u32);
+        let delta = self.random.below(6) as i32 - 3;
+        self.note(format!("{task} mod_refs {name:#x} {right:?} {delta}"));
+        let by = self.tasks[task];
+        let done = self.world.mach_port_mod_refs(by, by.task, name, right, delta);
+        assert_eq!(done, self.model_mod_refs(task, name, right, delta));
+    }
+
+    fn model_mod_refs(&mut self, task: usize, name: Name, right: Right, delta: i32) -> Result<(), Kern> {
+        let entry = self.model.entry(task, name)?.clone();
+        let (bad, range) = (Err(Kern::KERN_INVALID_RIGHT), Err(Kern::KERN_INVALID_VALUE));
+        let one = |has: bool| match delta {
+            _ if !has => bad,
+            0 | -1 => Ok(()),
+            _ => range,
+        };
+        match right {
+            Right::MACH_PORT_RIGHT_SEND if entry.send == 0 => bad,
+            Right::MACH_PORT_RIGHT_SEND => {
+                let after = entry.send as i32 + delta;
+                match after {
+                    ..0 => return range,
+                    0.. if delta < 0 => return self.model.drop_urefs(task, name, delta.unsigned_abs()),
+                    _ => self.model.tasks[task].get_mut(&name).unwrap().send = after as u32,
+                }
+                Ok(())
+            }
+            Right::MACH_PORT_RIGHT_DEAD_NAME if entry.dead == 0 => bad,
+            Right::MACH_PORT_RIGHT_DEAD_NAME => {
+                match entry.dead as i32 + delta {
+                    ..0 => return range,
+                    0 => drop(self.model.tasks[task].remove(&name)),
+                    after => self.model.tasks[task].get_mut(&name).unwrap().dead = after as u32,
+                }
+                Ok(())
+            }
+            Right::MACH_PORT_RIGHT_RECEIVE => {
+                one(entry.receive)?;
+                if delta == -1 {
+                    if self.model.guarded(entry.port.unwrap()) {
+                        return bad;
+                    }
+                    self.model.end_receive_name(task, name);
+                }
+                Ok(())
+            }
+            Right::MACH_PORT_RIGHT_SEND_ONCE => {
+                one(entry.once)?;
+                if delta == -1 {
+                    self.model.end_name(task, name);
+                }
+                Ok(())
+            }
+            _ => {
+                one(entry.set.is_some())?;
+                if delta == -1 {
+                    self.model.end_name(task, name);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn deallocate(&mut self, task: usize) {
+        let name = self.name(task);
+        self.note(format!("{task} deallocate {name:#x}"));
+        let by = self.tasks[task];
+        let done = self.world.mach_port_deallocate(by, by.task, name);
+        let expected = match self.model.entry(task, name).cloned() {
+            Err(error) => Err(error),
+            Ok(entry) if entry.set.is_some() || entry.once => {
+                self.model.end_name(task, name);
+                Ok(())
+            }
+            Ok(entry) if entry.send > 0 => self.model.drop_urefs(task, name, 1),
+            Ok(entry) if entry.dead > 0 => {
+                self.model_mod_refs(task, name, Right::MACH_PORT_RIGHT_DEAD_NAME, -1)
+            }
+            Ok(_) => Err(Kern::KERN_INVALID_RIGHT),
+        };
+        assert_eq!(done, expected);
+    }
+
+    fn destroy(&mut self, task: usize) {
+        let name = self.name(task);
+        self.note(format!("{task} destroy {name:#x}"));
+        let by = self.tasks[task];
+        let done = self.world.mach_port_destroy(by, by.task, name);
+        let expected = match self.model.entry(task, name).cloned() {
+            Err(error) => Err(error),
+            Ok(Entry { receive: true, port: Some(port), .. })
+                if self.model.ports[port].guard.is_some_and(|guard| guard != 0) =>
+            {
+                Err(Kern::KERN_INVALID_RIGHT)
+            }
+            Ok(_) => {
+                self.model.end_name(task, name);
+                Ok(())
+            }
+        };
+        assert_eq!(done, expected);
+    }
+
+    fn insert(&mut self, task: usize) {
+        let name = self.name(task);
+        let kind = self.random.of(&[Type::MACH_MSG_TYPE_MAKE_SEND, Type::MACH_MSG_TYPE_COPY_SEND]);
+        self.note(format!("{task} insert {name:#x} {kind:?}"));
+        let by = self.tasks[task];
+        let done = self.world.mach_port_insert_right(by, by.task, name, name, kind);
+        let make = kind == Type::MACH_MSG_TYPE_MAKE_SEND;
+        let expected = match self.model.entry(task, name).cloned() {
+            Err(error) => Err(error),
+            Ok(Entry { dead: 1.., .. }) => Err(Kern::KERN_INVALID_CAPABILITY),
+            Ok(entry) if if make { entry.receive } else { entry.send > 0 } => {
+                self.model.ports[entry.port.unwrap()].makes += u32::from(make);
+                self.model.tasks[task].get_mut(&name).unwrap().send += 1;
+                Ok(())
+            }
+            Ok(_) => Err(Kern::KERN_INVALID_RIGHT),
+        };
+        assert_eq!(done, expected);
+    }
+
+    fn disposition(&mut self) -> Type {
+        Type::new(16 + self.random.below(6) as u32)
+    }
+
+    fn extract(&mut self, task: usize) {
+        let to = self.random.below(TASKS);
+        if self.model.tasks[to].len() >= NAMES {
+            return;
+        }
+        let (name, disposition) = (self.name(task), self.disposition());
+        self.note(format!("{to} extract from {task} {name:#x} {disposition:?}"));
+        let (from, by) = (self.tasks[task], self.tasks[to]);
+        let done = self.world.mach_port_extract_right(by, from.task, name, disposition);
+        match self.model.copy_in(task, name, disposition) {
+            Ok((right, deleted)) => {
+                let (new, _) = done.unwrap();
+                self.deleted(deleted, name);
+                self.model.copy_out(to, right, Kind::of(disposition).unwrap(), new);
+            }
+            Err(error) => assert_eq!(done.unwrap_err(), error),
+        }
+    }
+
+    /// Whoever waited for a name's end is told.
+    fn deleted(&mut self, notify: Option<usize>, name: Name) {
+        if let Some(port) = notify {
+            self.model.told_deleted(port, name);
+        }
+    }
+
+    fn request(&mut self, task: usize) {
+        let Some(notify) = self.receiver(task) else { return };
+        if self.model.tasks[task].len() >= NAMES {
+            return;
+        }
+        let name = self.name(task);
+        let sync = self.random.below(2) as u32;
+        let id = self.random.of(&[
+            NotifyId::MACH_NOTIFY_DEAD_NAME,
+            NotifyId::MACH_NOTIFY_SEND_POSSIBLE,
+            NotifyId::MACH_NOTIFY_NO_SENDERS,
+            NotifyId::MACH_NOTIFY_PORT_DESTROYED,
+        ]);
+        self.note(format!("{task} request {id:?} {name:#x} sync {sync} to {notify:#x}"));
+        let by = self.tasks[task];
+        let done = self.world.mach_port_request_notification(by, by.task, name, id, sync, notify, ONCE);
+        let to = self.model.entry(task, notify).unwrap().port.unwrap();
+        let asked = match id {
+            NotifyId::MACH_NOTIFY_DEAD_NAME | NotifyId::MACH_NOTIFY_SEND_POSSIBLE => {
+                let possible = id == NotifyId::MACH_NOTIFY_SEND_POSSIBLE;
+                self.model.request(task, name, possible, sync != 0, to)
+            }
+            _ => self.model_port_request(task, name, id, sync, to),
+        };
+        match asked {
+            Ok(previous) => {
+                let name = done.unwrap();
+                let right = previous.map_or(Ref::Null, Ref::Port);
+                self.model.copy_out(task, right, Kind::Once, name);
+            }
+            Err(error) => {
+                assert_eq!(done.unwrap_err(), error);
+                self.model.refuse(to);
+            }
+        }
+    }
+
+    fn model_port_request(
+        &mut self,
+        task: usize,
+        name: Name,
+        id: NotifyId,
+        sync: u32,
+        to: usize,
+    ) -> Result<Option<usize>, Kern> {
+        let destroyed = id == NotifyId::MACH_NOTIFY_PORT_DESTROYED;
+        if destroyed && sync != 0 {
+            return Err(Kern::KERN_INVALID_VALUE);
+        }
+        let entry = self.model.entry(task, name)?.clone();
+        if entry.dead > 0 {
+            return Err(Kern::KERN_INVALID_NAME);
+        }
+        let port = entry.port.filter(|_| entry.receive).ok_or(Kern::KERN_INVALID_RIGHT)?;
+        let senders = self.model.count(port, Kind::Send);
+        let state = &mut self.model.ports[port];
+        if destroyed {
+            if state.backup.is_some() {
+                return Err(Kern::KERN_FAILURE);
+            }
+            state.backup = Some(to);
+            return Ok(None);
+        }
+        let makes = state.makes;
+        let now = senders == 0 && sync <= makes;
+        let previous = std::mem::replace(&mut state.no_senders, if now { None } else { Some(to) });
+        if now {
+            self.model.told_no_senders(to, makes);
+        }
+        Ok(previous)
+    }
+
+    fn send(&mut self, task: usize) {
+        let (dest, reply) = (self.name(task), self.name(task));
+        let dest_disposition = self.random.of(&[
+            Type::MACH_MSG_TYPE_COPY_SEND,
+            Type::MACH_MSG_TYPE_MOVE_SEND,
+            Type::MACH_MSG_TYPE_MOVE_SEND_ONCE,
+            Type::MACH_MSG_TYPE_MAKE_SEND,
+            ONCE,
+        ]);
+        let reply_disposition = match self.random.below(8) {
+            0 => Type::MACH_MSG_TYPE_COPY_SEND,
+            1 => Type::MACH_MSG_TYPE_MOVE_SEND,
+            2 => Type::MACH_MSG_TYPE_MOVE_SEND_ONCE,
+            3 => ONCE,
+            _ => Type::MACH_MSG_TYPE_PORT_NONE,
+        };
+        // Pairs of one name are for the tests of messages.
+        if dest == reply && reply_disposition != Type::MACH_MSG_TYPE_PORT_NONE {
+            return;
+        }
+        self.next_id += 1;
+        let mut message = Sent::to(dest, dest_disposition, self.next_id);
+        if reply_disposition != Type::MACH_MSG_TYPE_PORT_NONE {
+            message = message.reply(reply, reply_disposition);
+        }
+        let mut body = Vec::new();
+        for _ in 0..self.random.below(3) {
+            let (name, disposition) = (self.name(task), self.disposition());
+            message = message.with(port_descriptor(name, disposition));
+            body.push((name, disposition));
+        }
+        self.note(format!(
+            "{task} send {} to {dest:#x} {dest_disposition:?} reply {reply:#x} {reply_disposition:?} {body:x?}",
+            self.next_id
+        ));
+        let by = self.tasks[task];
+        let (done, back) = self.world.send_with(by, &message, SEND_NOW, 0);
+        let taken = self.model_message(task, (dest, dest_disposition), (reply, reply_disposition), &body);
+        let message = match taken {
+            Ok(message) => message,
+            Err(error) => return assert_eq!(done, error),
+        };
+        let Ref::Port(port) = message.dest.0 else { unreachable!() };
+        let state = &self.model.ports[port];
+        let full = state.alive && state.queue.len() >= state.limit as usize;
+        if full && message.dest.1 != Kind::Once && !message.circular {
+            assert_eq!(done, Mach::MACH_SEND_TIMED_OUT);
+            self.model.copy_out(task, message.dest.0, Kind::Send, back.remote());
+            if message.reply.0 != Ref::Null {
+                self.model.copy_out(task, message.reply.0, message.reply.1, back.local());
+            }
+            for (index, (right, kind)) in message.body.iter().enumerate() {
+                self.model.copy_out(task, *right, *kind, back.word(28 + 12 * index));
+            }
+        } else {
+            assert_eq!(done, Mach::MACH_MSG_SUCCESS);
+            self.model.send(message);
+        }
+    }
+
+    fn model_message(
+        &mut self,
+        task: usize,
+        dest: (Name, Type),
+        reply: (Name, Type),
+        body: &[(Name, Type)],
+    ) -> Result<Message, Mach> {
+        let none = reply.1 == Type::MACH_MSG_TYPE_PORT_NONE;
+        if self.model.entry(task, dest.0).ok().and_then(|entry| entry.port).is_none() {
+            return Err(Mach::MACH_SEND_INVALID_DEST);
+        }
+        if !none {
+            let bad = Mach::MACH_SEND_INVALID_REPLY;
+            let entry = self.model.entry(task, reply.0).map_err(|_| bad)?;
+            let has = match reply.1 {
+                ONCE => entry.receive,
+                Type::MACH_MSG_TYPE_MOVE_SEND_ONCE => entry.once,
+                _ => entry.send > 0,
+            };
+            if !has || entry.port.is_none() {
+                return Err(bad);
+            }
+        }
+        let taken = self.model.copy_in(task, dest.0, dest.1).map_err(|_| Mach::MACH_SEND_INVALID_DEST)?;
+        let answer =
+            if none { (Ref::Null, None) } else { self.model.copy_in(task, reply.0, reply.1).unwrap() };
+        self.deleted(taken.1, dest.0);
+        self.deleted(answer.1, reply.0);
+        let mut message = Message {
+            id: self.next_id,
+            dest: (taken.0, Kind::of(dest.1).unwrap()),
+            reply: (answer.0, Kind::of(reply.1).unwrap_or(Kind::Send)),
+            body: VecDeque::new(),
+            notice: None,
+            circular: false,
+        };
+        for (name, disposition) in body {
+            match self.model.copy_in(task, *name, *disposition) {
+                Ok((right, deleted)) => {
+                    self.deleted(deleted, *name);
+                    let kind = Kind::of(*disposition).unwrap();
+                    if let (Ref::Port(port), Kind::Receive, Ref::Port(to)) = (right, kind, message.dest.0) {
+                        message.circular |= self.model.in_transit(port, to);
+                    }
+                    message.body.push_back((right, kind));
+                }
+                Err(_) => {
+                    self.model.destroy_message(message);
+                    return Err(Mach::MACH_SEND_INVALID_RIGHT);
+                }
+            }
+        }
+        Ok(message)
+    }
+
+    fn receive(&mut self, task: usize) {
+        let mut name = self.name(task);
+        match self.random.below(4) {
+            0 => {}
+            1 => name = self.set_name(task).unwrap_or(name),
+            _ => name = self.receiver(task).unwrap_or(name),
+        }
+        self.note(format!("{task} receive {name:#x}"));
+        let by = self.tasks[task];
+        let (done, got) = self.world.receive_with(by, name, RECEIVE_NOW, ROOM, 0);
+        let entry = self.model.entry(task, name).cloned().unwrap_or_default();
+        let port = match (entry.receive, entry.port, entry.set) {
+            (true, Some(port), _) => Some(port),
+            (_, _, Some(set)) => {
+                let ready = &mut self.model.sets.get_mut(&set).unwrap().ready;
+                ready.rotate_left(usize::from(!ready.is_empty()));
+                ready.back().copied()
+            }
+            _ => return assert_eq!(done, Mach::MACH_RCV_INVALID_NAME),
+        };
+        let Some(message) = port.and_then(|port| self.model.ports[port].queue.pop_front()) else {
+            return assert_eq!(done, Mach::MACH_RCV_TIMED_OUT);
+        };
+        assert_eq!(done, Mach::MACH_MSG_SUCCESS);
+        assert_eq!(got.id(), message.id, "the order of messages");
+        let port = port.unwrap();
+        self.model.ports[port].seqno += 1;
+        if self.model.ports[port].queue.is_empty() {
+            for set in self.model.sets.values_mut() {
+                set.ready.retain(|member| *member != port);
+            }
+        }
+        let Home::Task(_, local) = self.model.ports[port].home else { panic!("received from nobody's port") };
+        assert_eq!(got.local(), local);
+        if let Some(word) = message.notice.and_then(|notice| notice.word()) {
+            assert_eq!(got.word(32), word, "{:?}", message.notice);
+        }
+        // The rights that are not given out yet still count.
+        self.model.hold(message);
+        self.model.told_possible(port);
+        let mut message = self.model.release();
+        let (reply, kind) = std::mem::replace(&mut message.reply, (Ref::Null, Kind::Send));
+        self.model.hold(message);
+        self.model.copy_out(task, reply, kind, got.remote());
+        let mut message = self.model.release();
+        let (_, kind) = std::mem::replace(&mut message.dest, (Ref::Null, Kind::Send));
+        self.model.hold(message);
+        self.model.dest_used(port, kind);
+        let mut message = self.model.release();
+        let mut index = 0;
+        while let Some((right, kind)) = message.body.pop_front() {
+            self.model.hold(message);
+            self.model.copy_out(task, right, kind, got.word(28 + 12 * index));
+            message = self.model.release();
+            index += 1;
+        }
+    }
+
+    fn members(&mut self, task: usize) {
+        let (mut name, mut set) = (self.name(task), self.name(task));
+        if self.random.below(8) > 0 {
+            name = self.receiver(task).unwrap_or(name);
+            set = self.set_name(task).unwrap_or(set);
+        }
+        let what = self.random.below(3);
+        self.note(format!("{task} member {what} {name:#x} {set:#x}"));
+        let by = self.tasks[task];
+        let done = match what {
+            0 => self.world.mach_port_insert_member(by, by.task, name, set),
+            1 => self.world.mach_port_extract_member(by, by.task, name, set),
+            _ => self.world.mach_port_move_member(by, by.task, name, set),
+        };
+        assert_eq!(done, self.model_members(task, what, name, set));
+    }
+
+    fn model_members(&mut self, task: usize, what: usize, name: Name, set: Name) -> Result<(), Kern> {
+        let entry = self.model.entry(task, name)?.clone();
+        let set = self.model.entry(task, set)?.clone().set;
+        let (Some(port), true, Some(set)) = (entry.port, entry.receive, set) else {
+            return Err(Kern::KERN_INVALID_RIGHT);
+        };
+        let waiting = !self.model.ports[port].queue.is_empty();
+        let is_member = self.model.sets[&set].members.contains(&port);
+        match what {
+            0 if is_member => return Err(Kern::KERN_ALREADY_IN_SET),
+            1 if !is_member => return Err(Kern::KERN_NOT_IN_SET),
+            1 => {
+                let set = self.model.sets.get_mut(&set).unwrap();
+                set.members.retain(|member| *member != port);
+                set.ready.retain(|member| *member != port);
+                return Ok(());
+            }
+            _ => {}
+        }
+        if !is_member {
+            let set = self.model.sets.get_mut(&set).unwrap();
+            set.members.push(port);
+            if waiting {
+                set.ready.push_back(port);
+            }
+        }
+        if what == 2 {
+            for (_, other) in self.model.sets.iter_mut().filter(|(number, _)| **number != set) {
+                other.members.retain(|member| *member != port);
+                other.ready.retain(|member| *member != port);
+            }
+        }
+        Ok(())
+    }
+
+    fn destruct(&mut self, task: usize) {
+        let name = self.name(task);
+        let delta = self.random.below(4) as i32 - 2;
+        let guard = self.random.below(2) as u64 * 7;
+        self.note(format!("{task} destruct {name:#x} {delta} {guard}"));
+        let by = self.tasks[task];
+        let done = self.world.mach_port_destruct(by, by.task, name, delta, guard);
+        let expected = (|| {
+            let entry = self.model.entry(task, name)?.clone();
+            if !entry.receive || delta != 0 && entry.send == 0 {
+                return Err(Kern::KERN_INVALID_RIGHT);
+            }
+            if delta > 0 {
+                return Err(Kern::KERN_INVALID_VALUE);
+            }
+            let port = entry.port.unwrap();
+            if self.model.ports[port].guard.is_some_and(|of| of != guard) {
+                return Err(Kern::KERN_INVALID_ARGUMENT);
+            }
+            if delta.unsigned_abs() > entry.send {
+                return Err(Kern::KERN_INVALID_VALUE);
+            }
+            if delta != 0 {
+                self.model.drop_urefs(task, name, delta.unsigned_abs())?;
+            }
+            self.model.end_receive_name(task, name);
+            Ok(())
+        })();
+        assert_eq!(done, expected);
+    }
+
+    fn limit(&mut self, task: usize) {
+        let Some(name) = self.receiver(task) else { return };
+        let limit = self.random.of(&[0, 1, 2, 5, 5, 5]);
+        self.note(format!("{task} limit {name:#x} {limit}"));
+        let by = self.tasks[task];
+        let flavor = PortFlavor::MACH_PORT_LIMITS_INFO;
+        self.world.mach_port_set_attributes(by, by.task, name, flavor, &[limit]).unwrap();
+        let port = self.model.entry(task, name).unwrap().port.unwrap();
+        self.model.ports[port].limit = limit;
+    }
+
+    fn guard(&mut self, task: usize) {
+        let Some(name) = self.receiver(task) else { return };
+        let by = self.tasks[task];
+        let port = self.model.entry(task, name).unwrap().port.unwrap();
+        let state = &mut self.model.ports[port];
+        self.log.push_back(format!("{task} guard {name:#x} {:?}", state.guard));
+        match state.guard {
+            None => {
+                state.guard = Some(7);
+                self.world.mach_port_guard(by, by.task, name, 7, PortGuardFlags::empty()).unwrap();
+            }
+            Some(guard) => {
+                state.guard = None;
+                self.world.mach_port_unguard(by, by.task, name, guard).unwrap();
+            }
+        }
+    }
+
+    fn die(&mut self, task: usize) {
+        self.note(format!("{task} dies"));
+        self.world.release(self.opens[task]);
+        self.model.end_task(task);
+        (self.opens[task], self.tasks[task]) = self.birth(task);
+    }
+
+    /// Everything that tasks can see is as the model says.
+    fn compare(&self) {
+        for (task, names) in self.model.tasks.iter().enumerate() {
+            let by = self.tasks[task];
+            let listed = self.world.mach_port_names(by, by.task).unwrap();
+            let found: Vec<Name> = listed.iter().map(|(name, _)| *name).collect();
+            let mut expected: Vec<Name> = names.keys().copied().collect();
+            expected.sort_by_key(|name| name >> 8);
+            assert_eq!(found, expected, "names of {task}");
+            for (name, kinds) in listed {
+                self.compare_name(task, name, kinds, &names[&name]);
+            }
+        }
+    }
+
+    fn compare_name(&self, task: usize, name: Name, kinds: PortType, entry: &Entry) {
+        let by = self.tasks[task];
+        let mut expected = PortType::empty();
+        expected.set(common::SEND, entry.send > 0);
+        expected.set(common::RECEIVE, entry.receive);
+        expected.set(common::SEND_ONCE, entry.once);
+        expected.set(common::DEAD_NAME, entry.dead > 0);
+        expected.set(common::PORT_SET, entry.set.is_some());
+        if let Some(request) = entry.request.filter(|request| request.notify.is_some()) {
+            expected |= common::DNREQUEST;
+            expected.set(PortType::MACH_PORT_TYPE_SPREQUEST, request.possible);
+            let delayed = request.possible && !request.armed;
+            expected.set(PortType::MACH_PORT_TYPE_SPREQUEST_DELAYED, delayed);
+        }
+        assert_eq!(kinds, expected, "{name:#x} of {task}");
+        let refs = |right| self.world.refs(by, name, right);
+        assert_eq!(refs(Right::MACH_PORT_RIGHT_SEND), entry.send, "send rights {name:#x} of {task}");
+        assert_eq!(refs(Right::MACH_PORT_RIGHT_DEAD_NAME), entry.dead, "dead names {name:#x} of {task}");
+        let (Some(port), true) = (entry.port, entry.receive) else { return };
+        let state = &self.model.ports[port];
+        let status =
+            self.world.mach_port_get_attributes(by, by.task, name, PortFlavor::MACH_PORT_RECEIVE_STATUS, 10);
+        let in_set = self.model.sets.values().any(|set| set.members.contains(&port));
+        let expected = [
+            u32::from(in_set),
+            state.seqno,
+            state.makes,
+            state.limit,
+            state.queue.len() as u32,
+            self.model.count(port, Kind::Once) as u32,
+            u32::from(self.model.count(port, Kind::Send) > 0),
+            u32::from(state.backup.is_some()),
+            u32::from(state.no_senders.is_some()),
+            if state.guard.is_some() { 2 } else { 0 },
+        ];
+        assert_eq!(status.unwrap(), expected, "status of {name:#x} of {task}");
+    }
+}
+
+fn run(seed: u64, steps: usize) {
+    let mut both = Both::new(seed);
+    for step in 0..steps {
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| both.step()));
+        if let Err(panic) = result {
+            let log: Vec<&str> = both.log.iter().map(String::as_str).collect();
+            eprintln!("seed {seed}, step {step}:\n{}", log.join("\n"));
+            std::panic::resume_unwind(panic);
+        }
+    }
+    // Everybody dies, and nothing is left.
+    for open in both.opens {
+        both.world.release(open);
+    }
+    let usage = both.world.usage();
+    assert_eq!(xnu_lkm::Usage { bytes: 0, ..usage }, xnu_lkm::Usage::default());
+}
+
+fn from_environment(name: &str, otherwise: u64) -> u64 {
+    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(otherwise)
+}
+
+#[test]
+fn the_engine_follows_the_rules_of_rights() {
+    let steps = from_environment("LKM_MODEL_STEPS", 20_000) as usize;
+    let seed = from_environment("LKM_MODEL_SEED", 1);
+    // Short lives find more than one long one.
+    for part in 0..steps.div_ceil(LIFE) {
+        run(seed + part as u64, LIFE.min(steps));
+    }
+}
