@@ -42,12 +42,7 @@ impl State {
                 }
                 events
             }
-            Body::Socket => {
-                let (has_input, is_over) = self.socket_events(ino);
-                WRITE_EVENTS
-                    | if has_input { READ_EVENTS } else { 0 }
-                    | if is_over { linux_raw_sys::general::POLLRDHUP } else { 0 }
-            }
+            Body::Socket => self.socket_events(ino),
             Body::Device(Device::Tty) if self.tty_input.is_empty() => WRITE_EVENTS,
             _ => READ_EVENTS | WRITE_EVENTS,
         })

@@ -8,7 +8,9 @@ use crate::args::Args;
 use crate::descriptor::{Dentry, FileOwner, OpenFile};
 use crate::fs::inode::{Body, Ino};
 use crate::state::{Answer, State};
-use linux_raw_sys::general::{O_NONBLOCK, O_RDWR};
+use linux_raw_sys::general::{
+    O_NONBLOCK, O_RDWR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRNORM,
+};
 use std::collections::{BTreeMap, VecDeque};
 use xnu_abi::linux::Errno;
 use xnu_abi::linux::socket as l;
@@ -129,6 +131,10 @@ impl State {
     /// The last descriptor of a socket was closed.
     pub(crate) fn close_socket(&mut self, ino: Ino) {
         let Some(socket) = self.sockets.map.remove(&ino) else { return };
+        let peer = socket.peer.filter(|_| socket.is_stream());
+        if let Some(peer) = peer.and_then(|peer| self.sockets.map.get_mut(&peer)) {
+            peer.shut = (true, peer.shut.1 || peer.is_local());
+        }
         for pending in socket.pending {
             self.sockets.map.remove(&pending);
             self.inodes.remove(pending);
@@ -181,12 +187,20 @@ impl State {
         self.sockets.map.get(&ino).map(Socket::waiting)
     }
 
-    /// Whether input and whether the end of input are there.
-    pub(crate) fn socket_events(&self, ino: Ino) -> (bool, bool) {
-        let Some(socket) = self.sockets.map.get(&ino) else { return (false, false) };
-        let gone =
-            socket.peer.is_some_and(|peer| socket.is_stream() && !self.sockets.map.contains_key(&peer));
-        let is_over = socket.shut.0 || gone;
-        (is_over || !socket.queue.is_empty() || !socket.pending.is_empty(), is_over)
+    /// What `poll` tells of a socket.
+    pub(crate) fn socket_events(&self, ino: Ino) -> u32 {
+        let Some(socket) = self.sockets.map.get(&ino) else { return POLLOUT | POLLWRNORM };
+        let is_idle = socket.is_stream() && socket.peer.is_none() && socket.backlog.is_none();
+        let mut events = POLLOUT | POLLWRNORM;
+        if socket.shut.0 || !socket.queue.is_empty() || !socket.pending.is_empty() {
+            events |= POLLIN | POLLRDNORM;
+        }
+        if socket.shut.0 {
+            events |= POLLRDHUP;
+        }
+        if socket.shut == (true, true) || is_idle {
+            events |= POLLHUP;
+        }
+        events
     }
 }

@@ -103,6 +103,7 @@ numbers! {
     TCP_USER_TIMEOUT = 18,
     TCP_FASTOPEN = 23,
     TCP_NOTSENT_LOWAT = 25,
+    POLLHUP = 0x10,
     POLLRDHUP = 0x2000,
 }
 

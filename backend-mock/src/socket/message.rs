@@ -41,6 +41,9 @@ impl State {
         if socket.shut.1 {
             return if socket.is_stream() { self.broken(flags) } else { Err(Errno::EPIPE) };
         }
+        if socket.is_stream() && bytes.is_empty() {
+            return Ok(0);
+        }
         self.autobind(ino);
         let from = self.socket_of(ino).name.clone();
         let Some(peer) = self.sockets.map.get_mut(&target) else {

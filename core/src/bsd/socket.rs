@@ -7,13 +7,15 @@ mod answer;
 mod connection;
 mod control;
 mod message;
+mod message_x;
 mod option;
 mod policy;
 mod unix;
 
 pub use address::{getpeername, getsockname};
 pub use connection::{connectx, disconnectx};
-pub use message::{recvfrom, recvmsg, recvmsg_x, sendmsg, sendmsg_x, sendto};
+pub use message::{recvfrom, recvmsg, sendmsg, sendto};
+pub use message_x::{recvmsg_x, sendmsg_x};
 pub use option::{getsockopt, setsockopt};
 pub use policy::{
     necp_client_action, necp_open, necp_session_action, necp_session_open, net_qos_guideline,
@@ -32,7 +34,7 @@ use answer::{ToBsd, errno};
 use core::sync::atomic::Ordering;
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::inet::{IPPROTO_TCP, IPPROTO_UDP};
-use xnu_abi::darwin::socket::{SHUT_RDWR, SocketDomain, SocketType};
+use xnu_abi::darwin::socket::{SHUT_RD, SHUT_RDWR, SHUT_WR, SocketDomain, SocketType};
 use xnu_abi::linux::socket::{self as l, ADDRESS_MAX};
 use xnu_abi::linux::{self as abi, flags};
 
@@ -228,7 +230,8 @@ fn inherit<K: Kernel, L>(
     Ok(())
 }
 
-/// `man 2 shutdown`.
+/// `man 2 shutdown`. A direction that is shut already, by whichever side, cannot be shut again; where both are to be
+/// shut, writing is not if reading was (`soshutdown`, `soshutdownlock_final`).
 pub fn shutdown<K: Kernel, L>(cx: &mut Context<'_, K, L>, s: Fd, how: u32) -> SysResult<()> {
     let (kernel, file) = (cx.kernel(), s.to_linux()?);
     match linux::socket::getpeername(kernel, file, &mut [0; ADDRESS_MAX]) {
@@ -239,11 +242,52 @@ pub fn shutdown<K: Kernel, L>(cx: &mut Context<'_, K, L>, s: Fd, how: u32) -> Sy
                 return Err(Errno::ENOTCONN);
             }
         }
-        Err(error @ (abi::Errno::EBADF | abi::Errno::ENOTSOCK)) => return Err(errno(error)),
+        Ok(_) if how <= SHUT_RDWR => {
+            let shut = Shut::of(kernel, file)?;
+            if shut.both || shut.reading && how != SHUT_WR {
+                return Err(Errno::ENOTCONN);
+            }
+            if how != SHUT_RD && is_shut_for_writing(kernel, file)? {
+                if how == SHUT_RDWR {
+                    linux::socket::shutdown(kernel, file, SHUT_RD as i32).to_bsd()?;
+                }
+                return Err(Errno::ENOTCONN);
+            }
+        }
         Ok(_) | Err(abi::Errno::ENOTCONN) => {}
         Err(error) => return Err(errno(error)),
     }
     linux::socket::shutdown(kernel, file, how as i32).to_bsd()
+}
+
+/// Which directions of a socket are shut, by whichever side (`SS_CANTRCVMORE`, `SS_CANTSENDMORE`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Shut {
+    reading: bool,
+    both: bool,
+}
+
+impl Shut {
+    #[inline(never)]
+    fn of<K: Kernel>(kernel: &K, file: LinuxFd) -> SysResult<Shut> {
+        let now = linux::socket::poll_now(kernel, file, l::POLLRDHUP).to_bsd()?;
+        let reading = now & l::POLLRDHUP != 0;
+        // What was never connected has hung up too, and nobody has shut it.
+        Ok(Shut { reading, both: reading && now & l::POLLHUP != 0 })
+    }
+}
+
+/// Whether a stream is shut for writing alone, which nothing tells: but then nothing can be sent, not even no bytes. Of
+/// a datagram socket it is not known, which would send them.
+fn is_shut_for_writing<K: Kernel>(kernel: &K, file: LinuxFd) -> SysResult<bool> {
+    if kind(kernel, file)? != l::SOCK_STREAM {
+        return Ok(false);
+    }
+    let flags = l::MSG_NOSIGNAL | l::MSG_DONTWAIT;
+    match linux::socket::sendto(kernel, file, (UserAddr::NULL, 0), flags, &[]) {
+        Err(abi::Errno::EPIPE) => Ok(true),
+        other => other.to_bsd().map(|_| false),
+    }
 }
 
 /// Linux's domain of a socket; `EBADF`, `ENOTSOCK`.

@@ -68,6 +68,9 @@ pub fn kind_to_linux(domain: SocketDomain, kind: SocketType, protocol: i32) -> R
     }
 }
 
+/// `MSG_NBIO`, meant for the kernel alone and heeded from anybody.
+const MSG_NBIO: MessageFlags = MessageFlags::from_bits_retain(0x2_0000);
+
 const MESSAGE_FLAGS: &[(MessageFlags, i32)] = &[
     (MessageFlags::MSG_OOB, linux::MSG_OOB),
     (MessageFlags::MSG_PEEK, linux::MSG_PEEK),
@@ -76,6 +79,7 @@ const MESSAGE_FLAGS: &[(MessageFlags, i32)] = &[
     (MessageFlags::MSG_WAITALL, linux::MSG_WAITALL),
     (MessageFlags::MSG_WAITSTREAM, linux::MSG_WAITALL),
     (MessageFlags::MSG_DONTWAIT, linux::MSG_DONTWAIT),
+    (MSG_NBIO, linux::MSG_DONTWAIT),
     (MessageFlags::MSG_HOLD, linux::MSG_MORE),
 ];
 

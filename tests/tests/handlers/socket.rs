@@ -1,7 +1,6 @@
 //! Making, naming and connecting sockets.
 
 use crate::support::*;
-use xnu_core::UserAddr;
 
 const AF_UNIX: i32 = 1;
 const AF_INET: i32 = 2;
@@ -236,6 +235,101 @@ fn a_local_peer_is_known() {
     xnu!(k, getsockopt(3, 0, 77, value, size) => EOPNOTSUPP);
     xnu!(k, setsockopt(3, 0, 1, b"1234", 4) => EOPNOTSUPP);
     xnu!(k, shutdown(5, 1) => ENOTCONN);
+    k.poke(size, &76u32.to_le_bytes());
+    xnu!(k, getsockopt(3, 0, 6, value, size) => 0);
+    assert_eq!((number(&k, value, 0, 4), number(&k, value, 4, 4)), (0xffff_ffff, 1000));
+    assert_eq!((number(&k, size, 0, 4), number(&k, value, 20, 4)), (32, 1000), "LOCAL_PEERTOKEN");
+    // A peer that is gone is no peer, but had credentials.
+    xnu!(k, close(4) => 0);
+    k.poke(size, &76u32.to_le_bytes());
+    xnu!(k, getsockopt(3, 0, 2, value, size) => ENOTCONN);
+    xnu!(k, getsockopt(3, 0, 6, value, size) => ENOTCONN);
+    xnu!(k, getsockopt(3, 0, 1, value, size) => 0);
+    xnu!(k, getpeername(3, value, size) => EINVAL);
+    xnu!(k, shutdown(3, 1) => ENOTCONN);
+}
+
+#[test]
+fn what_is_shut_is_not_shut_again() {
+    let k = machine();
+    let (pair, room, size) = (k.alloc(8), k.alloc(16), k.place(&16u32.to_le_bytes()));
+    let connected = || {
+        xnu!(k, socketpair(AF_UNIX, STREAM, 0, pair) => 0);
+        (number(&k, pair, 0, 4), number(&k, pair, 4, 4))
+    };
+    let (one, other) = connected();
+    xnu!(k, shutdown(one, 1) => 0);
+    xnu!(k, shutdown(one, 1) => ENOTCONN);
+    xnu!(k, shutdown(other, 0) => ENOTCONN);
+    xnu!(k, getpeername(one, room, size) => 0);
+    // Reading is shut before it is known that writing was.
+    xnu!(k, shutdown(one, 2) => ENOTCONN);
+    xnu!(k, shutdown(one, 0) => ENOTCONN);
+    xnu!(k, getpeername(one, room, size) => EINVAL);
+
+    let (one, _) = connected();
+    xnu!(k, shutdown(one, 0) => 0);
+    xnu!(k, shutdown(one, 0) => ENOTCONN);
+    let (one, _) = connected();
+    xnu!(k, shutdown(one, 2) => 0);
+    for how in 0..3 {
+        xnu!(k, shutdown(one, how) => ENOTCONN);
+    }
+    xnu!(k, socketpair(AF_UNIX, DGRAM, 0, pair) => 0);
+    let one = number(&k, pair, 0, 4);
+    xnu!(k, shutdown(one, 0) => 0);
+    xnu!(k, shutdown(one, 0) => ENOTCONN);
+}
+
+#[test]
+fn no_stream_has_to_do_with_a_group() {
+    let k = machine();
+    xnu!(k, socket(AF_INET, STREAM, 0) => 3);
+    xnu!(k, socket(AF_INET6, STREAM, 0) => 4);
+    let mut older = loopback(80);
+    for host in [[224, 0, 0, 1], [239, 255, 255, 255], [255; 4]] {
+        older[4..8].copy_from_slice(&host);
+        xnu!(k, bind(3, older.clone(), 16) => EAFNOSUPPORT);
+        xnu!(k, connect(3, older.clone(), 16) => EAFNOSUPPORT);
+        let mut newer = [&[28, 30, 0, 80][..], &[0; 24]].concat();
+        newer[20..24].copy_from_slice(&host);
+        xnu!(k, bind(4, newer.clone(), 28) => EAFNOSUPPORT);
+        newer[18..20].copy_from_slice(&[255; 2]);
+        xnu!(k, bind(4, newer.clone(), 28) => EAFNOSUPPORT);
+        xnu!(k, connect(4, newer, 28) => EAFNOSUPPORT);
+    }
+    xnu!(k, bind(4, [&[28, 30, 0, 80, 0, 0, 0, 0, 0xff, 2][..], &[0; 18]].concat(), 28) => EAFNOSUPPORT);
+}
+
+#[test]
+fn a_connection_is_made_with_its_first_bytes() {
+    let k = machine();
+    xnu!(k, socket(AF_INET, STREAM, 0) => 3);
+    xnu!(k, bind(3, loopback(80), 16) => 0);
+    xnu!(k, listen(3, 1) => 0);
+    let to = |port| bytes([0, 0, 0, k.place(&loopback(port)).get(), 16]);
+    let iov = k.place(&bytes([k.place(b"hello").get(), 5]));
+    let (length, connection) = (k.place(&[7; 8]), k.place(&[7; 4]));
+    xnu!(k, socket(AF_INET, STREAM, 0) => 4);
+    xnu!(k, connectx(4, NULL, 0, 0, NULL, 0, NULL, NULL) => EINVAL);
+    xnu!(k, connectx(4, bytes([0; 5]), 0, 0, NULL, 0, NULL, NULL) => EINVAL);
+    xnu!(k, connectx(4, to(80), 0, 0, iov, 0, length, NULL) => EINVAL);
+    xnu!(k, connectx(4, to(80), 0, 0, iov, 1, NULL, NULL) => EINVAL);
+    // What went wrong is told, and that nothing was sent.
+    xnu!(k, connectx(4, to(81), 0, 0, iov, 1, length, connection) => ECONNREFUSED);
+    assert_eq!((number(&k, length, 0, 8), number(&k, connection, 0, 4)), (0, 0));
+    xnu!(k, connectx(4, to(80), 0, 0, iov, 1, length, connection) => 0);
+    assert_eq!((number(&k, length, 0, 8), number(&k, connection, 0, 4)), (5, 1));
+    let buf = k.alloc(5);
+    xnu!(k, accept(3, NULL, NULL) => 5);
+    xnu!(k, recvfrom(5, buf, 5, 0, NULL, NULL) => 5);
+    assert_eq!(k.peek(buf, 5), b"hello");
+    xnu!(k, disconnectx(4, 5, 0) => EINVAL);
+    xnu!(k, disconnectx(4, 0, 0) => 0);
+    xnu!(k, recvfrom(5, buf, 5, 0, NULL, NULL) => 0);
+    xnu!(k, socket(AF_UNIX, STREAM, 0) => 6);
+    xnu!(k, connectx(6, to(80), 0, 0, NULL, 0, NULL, NULL) => EOPNOTSUPP);
+    xnu!(k, disconnectx(6, 0, 0) => EOPNOTSUPP);
 }
 
 #[test]
@@ -286,5 +380,4 @@ fn a_local_peer_below_a_prefix_has_the_guests_name() {
     xnu!(k, accept(3, name, length) => 5);
     assert_eq!((number(&k, length, 0, 4), k.peek(name, 2)), (16, vec![16, 1]));
     assert_eq!(k.descriptors().len(), before.len() + 3);
-    let _ = UserAddr::NULL;
 }

@@ -2,7 +2,6 @@
 
 use crate::support::*;
 use xnu_backend_mock::Mock;
-use xnu_core::UserAddr;
 
 fn pair(kind: i32) -> Machine<Mock> {
     let k = machine();
@@ -179,7 +178,60 @@ fn several_messages_in_one_call() {
     xnu!(k, recvmsg_x(4, into, 3, 0) => 2);
     assert_eq!((k.peek(first, 3), k.peek(second, 3)), (b"one".to_vec(), b"fou".to_vec()));
     assert_eq!((number(&k, into, 48, 8), number(&k, into, 104, 8)), (3, 3));
-    assert_eq!((number(&k, into, 44, 4), number(&k, into, 100, 4)), (0, 0x10), "MSG_TRUNC");
+    assert_eq!((number(&k, into, 44, 4), number(&k, into, 100, 4)), (0, 0), "what did not fit is not told");
     xnu!(k, recvmsg_x(4, into, 1, 0) => EAGAIN);
-    let _ = UserAddr::NULL;
+    // A socket with a peer looks at no address and at no flags.
+    let named = extended(message(&k, one, 3, (0x1000, 16), (0x1000, 0)));
+    xnu!(k, sendmsg_x(3, named.clone(), 1, 0x80) => 1);
+    xnu!(k, sendmsg_x(3, named, 1, 1) => EINVAL);
+    // An empty datagram is a message; that nothing more can come is none.
+    xnu!(k, sendto(3, b"", 0, 0, NULL, 0) => 0);
+    xnu!(k, recvmsg_x(4, into, 3, 0) => 2);
+    assert_eq!(number(&k, into, 104, 8), 0);
+    xnu!(k, shutdown(4, 0) => 0);
+    xnu!(k, recvmsg_x(4, into, 3, 0) => 0);
+}
+
+#[test]
+fn what_no_socket_of_its_kind_sends_is_refused() {
+    let k = machine();
+    let buf = k.alloc(1);
+    let long = |k: &Mock| message(k, buf, INT_MAX + 1, (0, 0), (0, 0));
+    for (domain, kind, out_of_band, end_of_record) in
+        [(1, 1, ENOTCONN, EINVAL), (2, 1, ENOTCONN, EINVAL), (1, 2, EOPNOTSUPP, EDESTADDRREQ)]
+    {
+        let fd = value(xnu!(k, socket(domain, kind, 0)));
+        xnu!(k, sendto(fd, buf, 1, 1, NULL, 0) => out_of_band);
+        xnu!(k, sendto(fd, buf, 1, 8, NULL, 0) => end_of_record);
+        xnu!(k, sendto(fd, buf, INT_MAX + 1, 0, NULL, 0) => EINVAL);
+        xnu!(k, sendmsg(fd, long(&k), 0) => EINVAL);
+    }
+    let k = pair(1);
+    xnu!(k, sendto(3, buf, 1, 1, NULL, 0) => EOPNOTSUPP);
+    xnu!(k, recvfrom(4, buf, 1, 1, NULL, NULL) => EOPNOTSUPP);
+    xnu!(k, recvmsg(4, message(&k, k.alloc(1), 1, (0, 0), (0, 0)), 1) => EOPNOTSUPP);
+}
+
+#[test]
+fn a_guarded_descriptor_does_not_go_along() {
+    let k = pair(1);
+    xnu!(k, open("/tmp/own", O_RDONLY) => 5);
+    xnu!(k, change_fdguard_np(5, NULL, 0, bytes([9]), 6, NULL) => 0);
+    let control = k.place(&rights(&[5])).get();
+    xnu!(k, sendmsg(3, message(&k, k.place(b"x"), 1, (0, 0), (control, 16)), 0) => EPERM);
+    assert_eq!(k.signals().iter().filter(|signal| signal.number == 9).count(), 1);
+}
+
+#[test]
+fn control_messages_of_a_connection_are_dropped() {
+    let k = machine();
+    xnu!(k, socket(2, 1, 0) => 3);
+    xnu!(k, bind(3, loopback(80), 16) => 0);
+    xnu!(k, listen(3, 1) => 0);
+    xnu!(k, socket(2, 1, 0) => 4);
+    xnu!(k, connect(4, loopback(80), 16) => 0);
+    let buf = k.place(b"x");
+    let control = k.place(&[12, 0, 0, 0, 99, 0, 0, 0, 99, 0, 0, 0]).get();
+    xnu!(k, sendmsg(4, message(&k, buf, 1, (0, 0), (control, 12)), 0) => 1);
+    xnu!(k, sendmsg(4, message(&k, buf, 1, (0, 0), (control, 11)), 0) => EINVAL);
 }

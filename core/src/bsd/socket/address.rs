@@ -12,6 +12,7 @@ use crate::table::{Fd, SysResult};
 use crate::user::{UserAddr, UserPtr};
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::socket::SocketDomain;
+use xnu_abi::linux as abi;
 use xnu_abi::linux::socket::{self as l, ADDRESS_MAX};
 
 /// `SOCK_MAXADDRLEN`.
@@ -91,6 +92,13 @@ impl<'a, 'b, K: Kernel> Address<'a, 'b, K> {
             SocketDomain::AF_UNSPEC => (l::AF_UNSPEC, taken),
             _ => return Err(Errno::EAFNOSUPPORT),
         };
+        // No stream leads to a group (`tcp_usr_bind`, `tcp_usr_connect_common`).
+        if purpose != Purpose::Send
+            && is_group(bytes, linux_family, purpose)
+            && super::kind(kernel, file)? == l::SOCK_STREAM
+        {
+            return Err(Errno::EAFNOSUPPORT);
+        }
         if taken != wanted {
             return Err(Errno::EINVAL);
         }
@@ -129,6 +137,25 @@ impl<K: Kernel> Drop for Address<'_, '_, K> {
     }
 }
 
+/// Whether an internet address is that of a group or of everybody; one of the older internet's in the newer's form
+/// too.
+fn is_group(address: &[u8], family: i32, purpose: Purpose) -> bool {
+    let older = |host: [u8; 4]| host == [255; 4] || matches!(host, [224..=239, ..]);
+    let host = |from: usize| address.get(from..).and_then(|host| host.first_chunk::<4>()).copied();
+    match family {
+        l::AF_INET => host(4).is_some_and(older),
+        l::AF_INET6 => {
+            let is_older = match (host(8), host(12), host(16)) {
+                (Some([0, 0, 0, 0]), Some([0, 0, 0, 0]), Some([0, 0, 0xff, 0xff])) => true,
+                (Some([0, 0, 0, 0]), Some([0, 0, 0, 0]), Some([0, 0, 0, 0])) => purpose == Purpose::Bind,
+                _ => false,
+            };
+            host(8).is_some_and(|[first, ..]| first == 0xff) || is_older && host(20).is_some_and(older)
+        }
+        _ => false,
+    }
+}
+
 /// The family of an address that has none.
 #[cold]
 fn instead_of_none<K: Kernel>(
@@ -161,7 +188,7 @@ pub fn getsockname<K: Kernel, L>(
     Ok(length.write(cx.kernel(), &told)?)
 }
 
-/// `man 2 getpeername`.
+/// `man 2 getpeername`. What is shut in both directions, as by a peer that is gone, has no peer to tell.
 pub fn getpeername<K: Kernel, L>(
     cx: &mut Context<'_, K, L>,
     s: Fd,
@@ -169,7 +196,13 @@ pub fn getpeername<K: Kernel, L>(
     length: UserPtr<u32>,
 ) -> SysResult<()> {
     let mut bytes = [0; ADDRESS_MAX];
-    let filled = linux::socket::getpeername(cx.kernel(), s.to_linux()?, &mut bytes).to_bsd()?;
+    let file = s.to_linux()?;
+    let filled = match linux::socket::getpeername(cx.kernel(), file, &mut bytes) {
+        Ok(_) | Err(abi::Errno::ENOTCONN) if super::Shut::of(cx.kernel(), file)?.both => {
+            return Err(Errno::EINVAL);
+        }
+        answer => answer.to_bsd()?,
+    };
     let room = length.read(cx.kernel())?;
     let told = tell(cx, &bytes, filled, name, room)?;
     Ok(length.write(cx.kernel(), &told)?)

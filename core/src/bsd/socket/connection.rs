@@ -52,9 +52,9 @@ pub fn connectx<K: Kernel, L>(
     if ends.sae_srcaddr != 0 {
         bind_to(cx, file, UserAddr::new(ends.sae_srcaddr), ends.sae_srcaddrlen)?;
     }
-    connect_to(cx, file, UserAddr::new(ends.sae_dstaddr), ends.sae_dstaddrlen)?;
     let mut sent = 0;
-    if !iov.is_null() {
+    let mut answer = connect_to(cx, file, UserAddr::new(ends.sae_dstaddr), ends.sae_dstaddrlen);
+    if answer.is_ok() && !iov.is_null() {
         let header = Msghdr {
             msg_name: 0,
             msg_namelen: 0,
@@ -66,16 +66,25 @@ pub fn connectx<K: Kernel, L>(
             msg_controllen: 0,
             msg_flags: 0,
         };
-        sent = message::send(cx, s, &header, MessageFlags::empty())?;
+        match message::send(cx, s, &header, MessageFlags::MSG_NOSIGNAL) {
+            Ok(count) => sent = count,
+            Err(Errno::EAGAIN) if kind(kernel, file)? == l::SOCK_STREAM => answer = Err(Errno::EINPROGRESS),
+            // It is connected, and that is what counts.
+            Err(Errno::EAGAIN) => {}
+            Err(error) => answer = Err(error),
+        }
     }
+    // That these cannot be written matters where nothing else went wrong.
     if !length.is_null() {
-        length.write(kernel, &(sent as u64))?;
+        let told = length.write(kernel, &(sent as u64));
+        answer = answer.and(told.map_err(Errno::from));
     }
     if !connection.is_null() {
-        // There is only one.
-        connection.write(kernel, &1)?;
+        // There is only one, or none.
+        let told = connection.write(kernel, &u32::from(answer.is_ok()));
+        answer = answer.and(told.map_err(Errno::from));
     }
-    Ok(())
+    answer
 }
 
 /// `man 2 disconnectx`: a stream is closed in order, a datagram socket forgets its peer.

@@ -1,15 +1,19 @@
 //! Control messages of `sendmsg` and `recvmsg` (`sockargs`, `copyout_control`; `bsd/kern/uipc_usrreq.c`,
 //! `unp_internalize`, `unp_externalize`).
 
+use super::address::Address;
 use super::answer::errno;
-use crate::convert::socket::{control_to_darwin, control_to_linux};
+use super::message;
+use crate::bsd::guarded;
+use crate::convert::socket::{control_to_darwin, control_to_linux, message_flags_to_linux};
 use crate::kernel::Kernel;
 use crate::linux::socket::{Pieces, Received};
 use crate::linux::{self, LinuxFd, LinuxResult};
 use crate::process::Context;
-use crate::table::SysResult;
+use crate::table::{Fd, SysResult};
 use crate::user::UserAddr;
 use xnu_abi::darwin::Errno;
+use xnu_abi::darwin::guarded::GuardFlags;
 use xnu_abi::darwin::socket::{MessageFlags, Msghdr, SCM_RIGHTS, SocketOption};
 use xnu_abi::linux as abi;
 use xnu_abi::linux::socket as l;
@@ -28,41 +32,47 @@ const ROOM: usize = 1280;
 pub(super) fn send<K: Kernel, L>(
     cx: &Context<'_, K, L>,
     file: LinuxFd,
-    pieces: Pieces,
-    to: &[u8],
-    (control, length): (UserAddr, u32),
-    flags: i32,
+    (pieces, size): (Pieces, u64),
+    address: Option<&Address<'_, '_, K>>,
+    control: (UserAddr, u32),
+    flags: MessageFlags,
 ) -> SysResult<LinuxResult<usize>> {
+    let kernel = cx.kernel();
     let mut linux_control = [0; ROOM];
-    let is_local = super::domain(cx.kernel(), file)? == l::AF_UNIX;
-    let length = convert(cx, control, length as usize, is_local, &mut linux_control)?;
+    let length = convert(cx, file, control, &mut linux_control)?;
+    message::check_sending(kernel, file, size, flags)?;
+    let to = match address {
+        Some(address) => message::destination(kernel, file, address)?,
+        None => &[],
+    };
+    let flags = message_flags_to_linux(flags) | l::MSG_NOSIGNAL;
     let linux_control = linux_control.get(..length).unwrap_or_default();
-    Ok(match linux::socket::sendmsg(cx.kernel(), file, pieces, to, linux_control, flags) {
-        // Linux's most is one less than the descriptors that have room.
-        Err(abi::Errno::ETOOMANYREFS) => return Err(Errno::EMSGSIZE),
-        other => other,
-    })
+    Ok(linux::socket::sendmsg(kernel, file, pieces, to, linux_control, flags))
 }
 
 /// Reads control messages into Linux's form.
 #[inline(never)]
 fn convert<K: Kernel, L>(
     cx: &Context<'_, K, L>,
-    control: UserAddr,
-    length: usize,
-    is_local: bool,
+    file: LinuxFd,
+    (control, length): (UserAddr, u32),
     to: &mut [u8; ROOM],
 ) -> SysResult<usize> {
+    let (kernel, length) = (cx.kernel(), length as usize);
+    let domain = super::domain(kernel, file)?;
     if !(HEADER..=SENT_MAX).contains(&length) {
         return Err(Errno::EINVAL);
     }
     let mut from = [0; SENT_MAX];
     let from = from.get_mut(..length).unwrap_or_default();
-    cx.kernel().copy_in(control, from)?;
-    if is_local {
+    kernel.copy_in(control, from)?;
+    if domain == l::AF_UNIX {
         check_rights(cx, from)?;
+    } else if super::kind(kernel, file)? == l::SOCK_STREAM {
+        // What they say is dropped (`tcp_usr_send`).
+        return Ok(0);
     }
-    control_to_linux(from, to).ok_or(Errno::EINVAL)
+    control_to_linux(from, domain == l::AF_INET6, to)
 }
 
 /// One list of descriptors and nothing else; descriptors that are the emulation's own are not open.
@@ -81,6 +91,7 @@ fn check_rights<K: Kernel, L>(cx: &Context<'_, K, L>, list: &[u8]) -> SysResult<
         if cx.process.descriptors.confined.contains(descriptor) {
             return Err(Errno::EINVAL);
         }
+        guarded::allow(cx, Fd(descriptor), GuardFlags::GUARD_SOCKET_IPC)?;
     }
     Ok(())
 }

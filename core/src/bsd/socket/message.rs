@@ -12,16 +12,16 @@ use crate::table::{Fd, SysResult, UserBuf, UserOut};
 use crate::user::{UserAddr, UserPtr};
 use core::sync::atomic::Ordering;
 use xnu_abi::darwin::Errno;
-use xnu_abi::darwin::socket::{MessageFlags, Msghdr, MsghdrX};
+use xnu_abi::darwin::socket::{MessageFlags, Msghdr};
 use xnu_abi::darwin::uio::Iovec;
 use xnu_abi::linux as abi;
 use xnu_abi::linux::socket::{self as l, ADDRESS_MAX};
 
 /// `MSG_SKIPCFIL`, for the kernel alone.
-const MSG_SKIPCFIL: MessageFlags = MessageFlags::from_bits_retain(0x10_0000);
+pub(super) const MSG_SKIPCFIL: MessageFlags = MessageFlags::from_bits_retain(0x10_0000);
 
 /// `UIO_MAXIOV`.
-const IOV_MAX: i32 = 1024;
+pub(super) const IOV_MAX: i32 = 1024;
 
 /// `man 2 sendto`.
 pub fn sendto<K: Kernel, L>(
@@ -42,20 +42,69 @@ pub fn sendto<K: Kernel, L>(
     let (kernel, file) = (cx.kernel(), s.to_linux()?);
     let linux_flags = message_flags_to_linux(flags) | l::MSG_NOSIGNAL;
     let answer = if to.is_null() {
+        check_sending(kernel, file, length as u64, flags)?;
         linux::socket::sendto(kernel, file, (buf.0, length), linux_flags, &[])
     } else {
         let mut bytes = [0; ADDRESS_MAX];
         let address = Address::read(cx, file, to, to_length, Purpose::Send, &mut bytes)?;
+        check_sending(kernel, file, length as u64, flags)?;
         let to = destination(kernel, file, &address)?;
         linux::socket::sendto(kernel, file, (buf.0, length), linux_flags, to)
     };
     sent(cx, file, flags, answer)
 }
 
+/// What no socket of its kind sends, whatever state it is in (`sosend`, `uipc_send`).
+#[inline(always)]
+pub(super) fn check_sending<K: Kernel>(
+    kernel: &K,
+    file: LinuxFd,
+    length: u64,
+    flags: MessageFlags,
+) -> SysResult<()> {
+    if length <= i32::MAX as u64 && !flags.intersects(MessageFlags::MSG_OOB | MessageFlags::MSG_EOR) {
+        return Ok(());
+    }
+    check_unusual(kernel, file, length, flags)
+}
+
+#[cold]
+#[inline(never)]
+fn check_unusual<K: Kernel>(kernel: &K, file: LinuxFd, length: u64, flags: MessageFlags) -> SysResult<()> {
+    let is_stream = kind(kernel, file)? == l::SOCK_STREAM;
+    let is_out_of_band = flags.contains(MessageFlags::MSG_OOB);
+    if is_out_of_band && !is_stream {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    if length > i32::MAX as u64 || is_stream && flags.contains(MessageFlags::MSG_EOR) {
+        return Err(Errno::EINVAL);
+    }
+    if is_out_of_band && super::domain(kernel, file)? == l::AF_UNIX {
+        linux::socket::getpeername(kernel, file, &mut [0; ADDRESS_MAX]).to_bsd()?;
+        return Err(Errno::EOPNOTSUPP);
+    }
+    Ok(())
+}
+
+/// Only the internet's streams have data out of band (`pru_rcvoob`).
+#[inline(always)]
+fn check_receiving<K: Kernel>(kernel: &K, file: LinuxFd, flags: MessageFlags) -> SysResult<()> {
+    if flags.contains(MessageFlags::MSG_OOB) { check_out_of_band(kernel, file) } else { Ok(()) }
+}
+
+#[cold]
+#[inline(never)]
+fn check_out_of_band<K: Kernel>(kernel: &K, file: LinuxFd) -> SysResult<()> {
+    if kind(kernel, file)? != l::SOCK_STREAM || super::domain(kernel, file)? == l::AF_UNIX {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    Ok(())
+}
+
 /// Where a message goes: nowhere else where there is a connection (`bsd/kern/uipc_usrreq.c`, `uipc_send`;
 /// `bsd/netinet/udp_usrreq.c`, `udp_send`).
 #[inline(never)]
-fn destination<'a, K: Kernel>(
+pub(super) fn destination<'a, K: Kernel>(
     kernel: &K,
     file: LinuxFd,
     address: &'a Address<'_, '_, K>,
@@ -148,6 +197,7 @@ pub fn recvfrom<K: Kernel, L>(
         kind(kernel, file)?;
         return Err(Errno::EINVAL);
     }
+    check_receiving(kernel, file, flags)?;
     let linux_flags = message_flags_to_linux(flags);
     if from.is_null() {
         let answer = linux::socket::recvfrom(kernel, file, (buf.0, length), linux_flags, &mut []);
@@ -255,10 +305,8 @@ pub(super) fn send<K: Kernel, L>(
 ) -> SysResult<usize> {
     let kernel = cx.kernel();
     let (pieces, total) = pieces(kernel, header.msg_iov, header.msg_iovlen)?;
+    let length = total.ok_or(Errno::EINVAL)?;
     let file = s.to_linux()?;
-    if total.is_none() {
-        return Err(Errno::EINVAL);
-    }
     let linux_flags = message_flags_to_linux(flags) | l::MSG_NOSIGNAL;
     let name = UserAddr::new(header.msg_name);
     let mut bytes = [0; ADDRESS_MAX];
@@ -267,15 +315,16 @@ pub(super) fn send<K: Kernel, L>(
     } else {
         Some(Address::read(cx, file, name, header.msg_namelen, Purpose::Send, &mut bytes)?)
     };
-    let to = match &address {
-        Some(address) => destination(kernel, file, address)?,
-        None => &[],
-    };
+    let control = (UserAddr::new(header.msg_control), header.msg_controllen);
     let answer = if header.msg_control == 0 {
+        check_sending(kernel, file, length, flags)?;
+        let to = match &address {
+            Some(address) => destination(kernel, file, address)?,
+            None => &[],
+        };
         linux::socket::sendmsg(kernel, file, pieces, to, &[], linux_flags)
     } else {
-        let control = (UserAddr::new(header.msg_control), header.msg_controllen);
-        control::send(cx, file, pieces, to, control, linux_flags)?
+        control::send(cx, file, (pieces, length), address.as_ref(), control, flags)?
     };
     sent(cx, file, flags, answer)
 }
@@ -294,7 +343,7 @@ pub fn recvmsg<K: Kernel, L>(
 }
 
 #[inline(never)]
-fn receive<K: Kernel, L>(
+pub(super) fn receive<K: Kernel, L>(
     cx: &Context<'_, K, L>,
     s: Fd,
     header: &mut Msghdr,
@@ -307,6 +356,7 @@ fn receive<K: Kernel, L>(
         kind(kernel, file)?;
         return Err(Errno::EINVAL);
     }
+    check_receiving(kernel, file, flags)?;
     let linux_flags = message_flags_to_linux(flags);
     let mut bytes = [0; ADDRESS_MAX];
     let from: &mut [u8] = if header.msg_name == 0 { &mut [] } else { &mut bytes };
@@ -325,83 +375,4 @@ fn receive<K: Kernel, L>(
         header.msg_namelen = sender(cx, file, &bytes, filled, name, header.msg_namelen)?;
     }
     Ok(data)
-}
-
-fn plain(message: &MsghdrX) -> Msghdr {
-    Msghdr {
-        msg_name: message.msg_name,
-        msg_namelen: message.msg_namelen,
-        _pad0: 0,
-        msg_iov: message.msg_iov,
-        msg_iovlen: message.msg_iovlen,
-        _pad1: 0,
-        msg_control: message.msg_control,
-        msg_controllen: message.msg_controllen,
-        msg_flags: 0,
-    }
-}
-
-/// `sendmsg_x`: messages one after the other, until one fails.
-pub fn sendmsg_x<K: Kernel, L>(
-    cx: &mut Context<'_, K, L>,
-    s: Fd,
-    messages: UserPtr<MsghdrX>,
-    count: u32,
-    flags: MessageFlags,
-) -> SysResult<usize> {
-    if flags.contains(MSG_SKIPCFIL) {
-        return Err(Errno::EPERM);
-    }
-    kind(cx.kernel(), s.to_linux()?)?;
-    for index in 0..u64::from(count) {
-        let message = messages.element(index)?.read(cx.kernel())?;
-        match send(cx, s, &plain(&message), flags) {
-            Ok(_) => {}
-            Err(Errno::EINTR | Errno::EAGAIN | Errno::ENOBUFS | Errno::EMSGSIZE) if index > 0 => {
-                return Ok(index as usize);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(count as usize)
-}
-
-/// `recvmsg_x`: as many messages as are there; waits for the first one only.
-pub fn recvmsg_x<K: Kernel, L>(
-    cx: &mut Context<'_, K, L>,
-    s: Fd,
-    messages: UserPtr<MsghdrX>,
-    count: u32,
-    flags: MessageFlags,
-) -> SysResult<usize> {
-    /// `kern.ipc.maxrecvmsgx`.
-    const MOST: u32 = 256;
-    const MSG_NBIO: MessageFlags = MessageFlags::from_bits_retain(0x2_0000);
-    let kernel = cx.kernel();
-    kind(kernel, s.to_linux()?)?;
-    if count == 0 || count > IOV_MAX as u32 || !(MessageFlags::MSG_DONTWAIT | MSG_NBIO).contains(flags) {
-        return Err(Errno::EINVAL);
-    }
-    for index in 0..u64::from(count.min(MOST)) {
-        let place = messages.element(index)?;
-        let mut message = place.read(kernel)?;
-        let mut header = plain(&message);
-        let flags = if index == 0 { flags } else { flags | MessageFlags::MSG_DONTWAIT };
-        match receive(cx, s, &mut header, flags) {
-            Ok(received) => {
-                message.msg_namelen = header.msg_namelen;
-                message.msg_controllen = header.msg_controllen;
-                message.msg_flags = header.msg_flags & !flags.bits();
-                message.msg_datalen = received as u64;
-                place.write(kernel, &message)?;
-                // A stream has no more messages than one.
-                if received == 0 {
-                    return Ok(index.wrapping_add(1) as usize);
-                }
-            }
-            Err(_) if index > 0 => return Ok(index as usize),
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(count.min(MOST) as usize)
 }

@@ -163,8 +163,8 @@ fn of_socket<K: Kernel, L>(
     })
 }
 
-/// Options of local sockets (`bsd/kern/uipc_usrreq.c`, `uipc_ctloutput`). Unique numbers of programs and audit tokens
-/// of peers cannot be told.
+/// Options of local sockets (`bsd/kern/uipc_usrreq.c`, `uipc_ctloutput`). A peer that is
+/// gone has credentials, and nothing else. The unique number of a peer's program cannot be told.
 fn local<K: Kernel>(
     kernel: &K,
     file: LinuxFd,
@@ -187,12 +187,13 @@ fn local<K: Kernel>(
             Ok(put(to, credentials.as_bytes()))
         }
         LOCAL_PEERPID | LOCAL_PEEREPID | LOCAL_PEERUUID | LOCAL_PEEREUUID | LOCAL_PEERTOKEN
-            if peer.pid == 0 =>
+            if peer.pid == 0 || super::Shut::of(kernel, file)?.both =>
         {
             Err(Errno::ENOTCONN)
         }
         LOCAL_PEERPID | LOCAL_PEEREPID => Ok(put(to, &peer.pid.to_ne_bytes())),
-        LOCAL_PEERUUID | LOCAL_PEEREUUID | LOCAL_PEERTOKEN => Err(Errno::EINVAL),
+        LOCAL_PEERTOKEN => Ok(put(to, crate::bsd::audit::token(peer.pid, peer.uid, peer.gid).as_bytes())),
+        LOCAL_PEERUUID | LOCAL_PEEREUUID => Err(Errno::EINVAL),
         _ => Err(Errno::EOPNOTSUPP),
     }
 }

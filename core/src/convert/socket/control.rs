@@ -1,5 +1,6 @@
 //! Control messages: Darwin's have a header of 12 bytes and are aligned to 4, Linux's 16 and 8.
 
+use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::inet as d;
 use xnu_abi::darwin::socket::{SCM_RIGHTS, SCM_TIMESTAMP, SocketOption};
 use xnu_abi::linux::socket as l;
@@ -42,32 +43,50 @@ fn put(to: &mut [u8], at: usize, bytes: &[u8]) -> Option<usize> {
     Some(end)
 }
 
-/// Control messages that the guest sends, for Linux: their length there. `None` for what is no list of messages, what
-/// Linux knows no counterpart of, and what has no room in `to`.
-pub fn control_to_linux(from: &[u8], to: &mut [u8]) -> Option<usize> {
+/// Control messages that the guest sends, for Linux: their length there. The list ends where it is none, and what XNU
+/// looks for nothing in is left out (`udp_check_pktinfo`, `so_tos_from_control`, `ip6_setpktopts`).
+///
+/// # Errors
+/// `ENOPROTOOPT` for options of the newer internet that there are not, `EACCES` for those that are the superuser's and
+/// that Linux has not in this form, `EINVAL` for what has no room in `to`.
+pub fn control_to_linux(from: &[u8], is_ipv6: bool, to: &mut [u8]) -> Result<usize, Errno> {
     let (mut rest, mut end) = (from, 0usize);
-    while !rest.is_empty() {
-        let (level, kind, data, behind) = split_darwin(rest)?;
+    while let Some((level, kind, data, behind)) = split_darwin(rest) {
+        rest = behind;
         let (level, kind) = match (level, kind) {
             (SOL_SOCKET, SCM_RIGHTS) => (l::SOL_SOCKET, l::SCM_RIGHTS),
             (d::IPPROTO_IP, d::IP_PKTINFO) => (level, l::IP_PKTINFO),
             (d::IPPROTO_IP, d::IP_TOS) => (level, l::IP_TOS),
-            (d::IPPROTO_IP, d::IP_TTL) => (level, l::IP_TTL),
             (d::IPPROTO_IPV6, d::IPV6_PKTINFO | d::IPV6_2292PKTINFO) => (level, l::IPV6_PKTINFO),
             (d::IPPROTO_IPV6, d::IPV6_HOPLIMIT | d::IPV6_2292HOPLIMIT) => (level, l::IPV6_HOPLIMIT),
             (d::IPPROTO_IPV6, d::IPV6_TCLASS) => (level, l::IPV6_TCLASS),
             (d::IPPROTO_IPV6, d::IPV6_DONTFRAG) => (level, l::IPV6_DONTFRAG),
-            _ => return None,
+            (d::IPPROTO_IPV6, _) if is_ipv6 => match kind {
+                // How small packets are, and which of the own addresses they come from, is for Linux to say.
+                d::IPV6_USE_MIN_MTU | d::IPV6_PREFER_TEMPADDR => continue,
+                d::IPV6_NEXTHOP | d::IPV6_HOPOPTS | d::IPV6_DSTOPTS | d::IPV6_RTHDRDSTOPTS => {
+                    return Err(Errno::EACCES);
+                }
+                d::IPV6_2292NEXTHOP | d::IPV6_2292HOPOPTS | d::IPV6_2292DSTOPTS => return Err(Errno::EACCES),
+                // Routes through others are refused everywhere today.
+                d::IPV6_RTHDR | d::IPV6_2292RTHDR => return Err(Errno::EINVAL),
+                _ => return Err(Errno::ENOPROTOOPT),
+            },
+            _ => continue,
         };
-        let start = end.next_multiple_of(8);
-        to.get_mut(end..start)?.fill(0);
-        end = put(to, start, &(LINUX_HEADER.checked_add(data.len())? as u64).to_ne_bytes())?;
-        end = put(to, end, &level.to_ne_bytes())?;
-        end = put(to, end, &kind.to_ne_bytes())?;
-        end = put(to, end, data)?;
-        rest = behind;
+        end = put_message(to, end, (level, kind, data)).ok_or(Errno::EINVAL)?;
     }
-    Some(end)
+    Ok(end)
+}
+
+/// Writes a message of Linux's behind others, and answers where it ends; `None` where there is no room.
+fn put_message(to: &mut [u8], end: usize, (level, kind, data): (i32, i32, &[u8])) -> Option<usize> {
+    let start = end.next_multiple_of(8);
+    to.get_mut(end..start)?.fill(0);
+    let end = put(to, start, &(LINUX_HEADER.checked_add(data.len())? as u64).to_ne_bytes())?;
+    let end = put(to, end, &level.to_ne_bytes())?;
+    let end = put(to, end, &kind.to_ne_bytes())?;
+    put(to, end, data)
 }
 
 /// The control messages that Linux told, for the guest: calls `message` with level, type and data of each, in
@@ -137,7 +156,7 @@ mod tests {
             let fds: Vec<u8> = (0..count).flat_map(|fd: i32| fd.to_ne_bytes()).collect();
             let list = darwin(&[(0xffff, 1, &fds)]);
             let mut linux = [0xaa; 1032];
-            let length = control_to_linux(&list, &mut linux).expect("room");
+            let length = control_to_linux(&list, false, &mut linux).expect("room");
             assert_eq!(length, 16 + fds.len());
             assert_eq!(back(&linux[..length]), list);
         }
@@ -147,26 +166,39 @@ mod tests {
     fn several_messages_are_aligned() {
         let list = darwin(&[(41, 46, &[7; 20]), (41, 47, &[1, 0, 0, 0])]);
         let mut linux = [0xaa; 100];
-        let length = control_to_linux(&list, &mut linux).expect("room");
+        let length = control_to_linux(&list, true, &mut linux).expect("room");
         assert_eq!(length, 40 + 20);
         assert_eq!(back(&linux[..length]), list);
     }
 
     #[test]
-    fn what_is_no_list_is_refused() {
+    fn a_list_ends_where_it_is_none() {
         let mut room = [0; 64];
         let good = darwin(&[(0xffff, 1, &[1, 0, 0, 0])]);
         for cut in 1..good.len() {
-            assert_eq!(control_to_linux(&good[..cut], &mut room), None, "{cut}");
+            assert_eq!(control_to_linux(&good[..cut], false, &mut room), Ok(0), "{cut}");
         }
         for length in [0u32, 11, 17, u32::MAX, 1 << 31] {
             let mut bad = good.clone();
             bad[..4].copy_from_slice(&length.to_ne_bytes());
-            assert_eq!(control_to_linux(&bad, &mut room), None, "{length}");
+            assert_eq!(control_to_linux(&bad, false, &mut room), Ok(0), "{length}");
         }
-        assert_eq!(control_to_linux(&darwin(&[(0xffff, 3, &[0; 4])]), &mut room), None, "SCM_CREDS");
-        assert_eq!(control_to_linux(&good, &mut room[..19]), None, "no room");
-        assert_eq!(control_to_linux(&[], &mut room), Some(0));
+        assert_eq!(control_to_linux(&good, false, &mut room[..19]), Err(Errno::EINVAL), "no room");
+        assert_eq!(control_to_linux(&[], false, &mut room), Ok(0));
+    }
+
+    #[test]
+    fn what_xnu_does_not_look_for_is_left_out() {
+        let mut room = [0; 64];
+        let mut send = |level: i32, kind: i32, is_ipv6: bool| {
+            control_to_linux(&darwin(&[(level, kind, &[0; 4])]), is_ipv6, &mut room)
+        };
+        for (level, kind) in [(0xffff, 3), (0, 99), (6, 1), (0, d::IP_TTL)] {
+            assert_eq!((send(level, kind, false), send(level, kind, true)), (Ok(0), Ok(0)), "{level} {kind}");
+        }
+        assert_eq!((send(41, 99, false), send(41, 99, true)), (Ok(0), Err(Errno::ENOPROTOOPT)));
+        assert_eq!((send(41, 42, true), send(41, 48, true)), (Ok(0), Err(Errno::EACCES)));
+        assert_eq!((send(0, d::IP_TOS, false), send(41, d::IPV6_TCLASS, true)), (Ok(20), Ok(20)));
     }
 
     #[test]
