@@ -40,7 +40,7 @@ impl State {
         let address = self.address(a, 1, a.num(2) as usize)?;
         let socket = self.socket_of(ino).clone();
         let path = State::check(&socket, &address)?;
-        if !socket.name.is_empty() {
+        if !socket.is_local() && !socket.name.is_empty() {
             return Err(Errno::EINVAL);
         }
         if socket.is_local() {
@@ -60,6 +60,9 @@ impl State {
                 return Err(Errno::EADDRINUSE);
             }
             self.may(dir, WRITE)?;
+            if !socket.name.is_empty() {
+                return Err(Errno::EINVAL);
+            }
             let perm = 0o777 & !self.process.umask;
             let file = self.make_in(dir, Body::Socket, perm);
             self.attach(dir, leaf, file)?;

@@ -110,6 +110,7 @@ fn bind_to<K: Kernel, L>(
                 Err(Errno::EINVAL)
             }
         }
+        Err(error) if address.is_local() => Err(unix::not_bound(kernel, file, errno(error))),
         other => other.to_bsd(),
     }
 }

@@ -76,6 +76,8 @@ fn a_local_name_comes_back_with_the_length_that_it_was_given() {
         expected[0] = length as u8;
         assert_eq!(told(&k, "getsockname", 3, length), (length.into(), expected));
         xnu!(k, bind(3, address.clone(), length) => EINVAL);
+        xnu!(k, bind(3, local_address("/none/x"), 9) => EINVAL);
+        xnu!(k, bind(3, local_address("/tmp/other"), 12) => EINVAL);
         xnu!(k, socket(AF_UNIX, STREAM, 0) => 4);
         xnu!(k, bind(4, address.clone(), length) => EADDRINUSE);
         xnu!(k, connect(4, address.clone(), length) => ECONNREFUSED);

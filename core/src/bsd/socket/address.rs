@@ -78,7 +78,7 @@ impl<'a, 'b, K: Kernel> Address<'a, 'b, K> {
             if super::domain(kernel, file)? != l::AF_UNIX {
                 return Err(Errno::EAFNOSUPPORT);
             }
-            let (length, opened) = unix::read(cx, name, length, purpose, bytes)?;
+            let (length, opened) = unix::read(cx, file, name, length, purpose, bytes)?;
             let bytes = bytes.get(..length).unwrap_or_default();
             return Ok(Address { kernel, bytes, opened, is_local: true });
         }

@@ -39,6 +39,7 @@ const THROUGH: &[u8] = b"/proc/self/fd/";
 #[inline(never)]
 pub(super) fn read<K: Kernel, L>(
     cx: &Context<'_, K, L>,
+    file: LinuxFd,
     name: UserAddr,
     length: u32,
     purpose: Purpose,
@@ -57,12 +58,23 @@ pub(super) fn read<K: Kernel, L>(
     }
     let mut text = Text::new(to);
     if purpose == Purpose::Bind {
-        let opened = bind(cx, &mut path, room, &mut text)?;
-        return Ok((text.end(), opened));
+        let opened = bind(cx, &mut path, room, &mut text);
+        return Ok((text.end(), opened.map_err(|error| not_bound(kernel, file, error))?));
     }
     let object = Target::new(cx.process, &mut path).open(&Opening::path(Links::Follow)).to_bsd()?;
     text.put(trimmed(&proc_path(object)));
     Ok((text.end(), Some(object)))
+}
+
+/// The error of a socket that could not be given a name: that it has one already comes before whatever is wrong with
+/// another (`unp_bind`).
+#[cold]
+#[inline(never)]
+pub(super) fn not_bound<K: Kernel>(kernel: &K, file: LinuxFd, error: Errno) -> Errno {
+    match linux::socket::getsockname(kernel, file, &mut [0; ADDRESS_MAX]) {
+        Ok(length) if length > PATH => Errno::EINVAL,
+        _ => error,
+    }
 }
 
 /// Linux's address, being written.
