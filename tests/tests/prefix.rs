@@ -134,8 +134,7 @@ fn linked_images_get_the_prefix_too() {
 fn sockets_have_the_guests_names() {
     use std::os::unix::fs::FileTypeExt;
     let prefix = Prefix::new();
-    symlink("/private/tmp", prefix.root().join("sockets")).expect("a link");
-    for path in ["/private/tmp/s", "/private/tmp/../tmp/t"] {
+    for path in ["/tmp/s", "/private/tmp/../tmp/t"] {
         let output = prefix.run(&[], &["/bin/sockets", path]);
         let expected = (Some(0), "sockets work\n");
         assert_eq!((output.status.code(), text(&output.stdout)), expected, "{path}: {output:?}");

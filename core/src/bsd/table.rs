@@ -65,7 +65,7 @@ calls! {
     29 | 403 network recvfrom(s: Fd, buf: UserOut, len: usize, flags: MessageFlags, from: UserAddr, fromlenaddr: UserPtr<u32>) -> usize => faithful(socket::recvfrom),
     30 | 404 network accept(s: Fd, name: UserAddr, anamelen: UserPtr<u32>) -> Fd => faithful(socket::accept),
     31 network getpeername(fdes: Fd, asa: UserAddr, alen: UserPtr<u32>) -> () => faithful(socket::getpeername),
-    32 network getsockname(fdes: Fd, asa: UserAddr, alen: UserPtr<u32>) -> () => partial(socket::getsockname, "a local name below a prefix is told from the root on; one whose host path is longer than 108 bytes is not told"),
+    32 network getsockname(fdes: Fd, asa: UserAddr, alen: UserPtr<u32>) -> () => partial(socket::getsockname, "a local name below a prefix whose host path is longer than 108 bytes is not told, and one by way of an absolute link as the path that it leads to; a relative one is told with a terminator"),
     33 name access(path: UserPath, amode: AccessFlags) -> () => faithful(name::access),
     34 metadata chflags(path: UserPath, flags: FileFlags) -> () => partial(flags::chflags, "flags that Linux has no equal for are kept and shown; nobody but the superuser makes a file that cannot be changed"),
     35 metadata fchflags(fd: Fd, flags: FileFlags) -> () => partial(flags::fchflags, "flags that Linux has no equal for are kept and shown; nobody but the superuser makes a file that cannot be changed"),

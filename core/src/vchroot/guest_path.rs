@@ -83,7 +83,7 @@ impl GuestPath {
     }
 
     /// Without its terminator.
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or_default()
     }
 

@@ -382,4 +382,24 @@ fn a_local_peer_below_a_prefix_has_the_guests_name() {
     xnu!(k, accept(3, name, length) => 5);
     assert_eq!((number(&k, length, 0, 4), k.peek(name, 2)), (16, vec![16, 1]));
     assert_eq!(k.descriptors().len(), before.len() + 3);
+
+    // As it was given where Linux finds it so, otherwise where it leads.
+    k.add_symlink("/prefix/relative", "tmp");
+    k.add_symlink("/prefix/absolute", "/tmp");
+    for (given, shown) in [
+        ("/relative/one", "/relative/one"),
+        ("/relative/../tmp/./two", "/relative/../tmp/./two"),
+        ("/absolute/three", "/tmp/three"),
+        ("/../tmp/four", "/tmp/four"),
+    ] {
+        let (given, shown) = (local_address(given), local_address(shown));
+        xnu!(k, socket(AF_UNIX, STREAM, 0) => 6);
+        xnu!(k, bind(6, given.clone(), given.len() as u32) => 0);
+        assert_eq!(told(&k, "getsockname", 6, shown.len() as u32), (shown.len() as u64, shown));
+        xnu!(k, close(6) => 0);
+    }
+    for name in ["one", "two", "three", "four"] {
+        assert!(k.exists(&format!("/prefix/tmp/{name}")), "{name}");
+    }
+    assert_eq!(k.descriptors().len(), before.len() + 3);
 }

@@ -1,8 +1,12 @@
 //! Names of local sockets (`bsd/kern/uipc_usrreq.c`, `unp_bind`, `unp_connect`), in and out of the prefix.
 //!
-//! Linux keeps the text by which a socket was bound, and tells it. So a socket of a prefix is bound by its host path,
-//! from which the guest's name is made again, in whatever process. That needs a host path of at most 108 bytes: a longer
-//! one is bound through its directory, and the name is not known afterwards.
+//! Linux keeps the text by which a socket was bound, and tells it. So a socket of a prefix is bound by a host path, from
+//! which the guest's name is made again, in whatever process: the prefix's path and the guest's, where that leads Linux
+//! to the same directory, which it does by any but absolute links; otherwise the path of the directory. That needs a host
+//! path of at most 108 bytes: a longer one is bound through its directory, and the name is not known afterwards.
+//!
+//! Linux then looks the host path up itself. Binding through the open directory would spare that, and nobody could be
+//! told the name.
 //!
 //! XNU tells the length that the guest gave, with or without a terminator, and programs rely on either. The number of
 //! slashes that a host path starts with keeps it: one for a name with its terminator, as Linux's own programs have it,
@@ -101,6 +105,30 @@ impl<'a> Text<'a> {
         self.length = end.min(UNIX_PATH_MAX);
     }
 
+    /// Whether this leads Linux to a name in an open directory.
+    fn names<K: Kernel>(
+        &mut self,
+        lookup: &Lookup<'_, K>,
+        directory: LinuxFd,
+        name: &[u8],
+    ) -> LinuxResult<bool> {
+        let Some(slash) = self.length.checked_sub(name.len().wrapping_add(1)) else { return Ok(false) };
+        let path = self.bytes.get_mut(PATH..).unwrap_or_default();
+        let is_name = !name.is_empty() && !name.contains(&b'/');
+        let is_last = path.get(slash..self.length).and_then(|end| end.strip_prefix(b"/")) == Some(name);
+        if !self.fits || !is_name || !is_last {
+            return Ok(false);
+        }
+        if let Some(end) = path.get_mut(slash) {
+            *end = 0;
+        }
+        let leads = lookup.leads_to(path.get(..=slash).unwrap_or(b"\0"), directory);
+        if let Some(end) = path.get_mut(slash) {
+            *end = b'/';
+        }
+        leads
+    }
+
     fn clear(&mut self) {
         self.length = 0;
         self.fits = true;
@@ -136,10 +164,20 @@ fn bind<K: Kernel, L>(
         _ => b"",
     };
     let is_one_name = path.is_one_name();
+    let lookup = cx.process.lookup();
+    if let Some(lookup) = lookup {
+        put_given(&lookup, path.bytes(), mark, text);
+    }
     let mut target = Target::new(cx.process, path);
     let resolved = target.name(Use::New, false).to_bsd()?;
     let directory = resolved.directory();
     let name = trimmed(resolved.path());
+    if let Some(lookup) = lookup
+        && text.names(&lookup, directory, name).to_bsd()?
+    {
+        return Ok(None);
+    }
+    text.clear();
     if directory == LinuxFd::CWD || is_one_name {
         if name.starts_with(b"/") {
             text.put(mark);
@@ -164,6 +202,19 @@ fn bind<K: Kernel, L>(
         }
     }
     through(kernel, directory, name, text)
+}
+
+/// Writes the prefix's path and the guest's, or a relative one as it is.
+#[inline(never)]
+fn put_given<K: Kernel>(lookup: &Lookup<'_, K>, path: &[u8], mark: &[u8], text: &mut Text<'_>) {
+    if path.starts_with(b"/") {
+        let mut own = [0; UNIX_PATH_MAX];
+        let known = lookup.own_path(&mut own).unwrap_or(UNIX_PATH_MAX);
+        text.fits = known < UNIX_PATH_MAX;
+        text.put(mark);
+        text.put(own.get(..known).unwrap_or_default());
+    }
+    text.put(path);
 }
 
 /// Names a socket through its directory, since the text has no room for the path.
