@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
-use xnu_core::table::{Family, Grade, Row};
-use xnu_core::{bsd, mach, machdep};
+use xnu_core::dispatch;
+use xnu_core::table::{Class, Family, Grade, Row};
 
 /// Options of `cargo xtask coverage`.
 #[derive(Args)]
@@ -34,7 +34,7 @@ const PAGE: &str = "docs/coverage.md";
 struct Call {
     number: u32,
     name: String,
-    row: &'static Row,
+    row: Row,
 }
 
 /// The calls of a family, by how far they are served.
@@ -117,9 +117,9 @@ fn page_path() -> PathBuf {
 /// Every call by family, in the order of the tables.
 fn families() -> BTreeMap<Family, Vec<Call>> {
     let mut families: BTreeMap<Family, Vec<Call>> = BTreeMap::new();
-    for rows in [bsd::ROWS, mach::ROWS, machdep::ROWS] {
-        let mut calls: Vec<Call> = rows
-            .iter()
+    for class in [Class::Bsd, Class::Mach, Class::Machdep] {
+        let mut calls: Vec<Call> = dispatch::rows()
+            .filter(|row| row.class == class)
             .flat_map(|row| {
                 let twin =
                     row.twin.map(|number| Call { number, name: format!("{}_nocancel", row.name), row });
@@ -242,9 +242,9 @@ mod tests {
 
     #[test]
     fn check_names_the_calls_that_are_missing() {
-        static TODO: Row = Row { grade: Grade::Todo, ..bsd::ROWS[1] };
-        let done = || Call { number: 1, name: "exit".into(), row: &bsd::ROWS[1] };
-        let todo = Call { number: 7, name: "missing".into(), row: &TODO };
+        let row = dispatch::row(Class::Bsd, 1).expect("exit");
+        let done = || Call { number: 1, name: "exit".into(), row };
+        let todo = Call { number: 7, name: "missing".into(), row: Row { grade: Grade::Todo, ..row } };
         assert_eq!(todo_line(Family::process, &[done()]), None);
         assert_eq!(todo_line(Family::process, &[done(), todo]).as_deref(), Some("process: missing (bsd 7)"));
     }

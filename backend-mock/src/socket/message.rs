@@ -9,6 +9,9 @@ use linux_raw_sys::general::SIGPIPE;
 use xnu_abi::linux::Errno;
 use xnu_abi::linux::socket as l;
 
+/// Pieces of guest memory: addresses and lengths.
+type Ranges = Vec<(u64, usize)>;
+
 impl State {
     /// Puts a message where it goes.
     fn send_message(
@@ -150,7 +153,7 @@ impl State {
     }
 
     /// The header of a message, and the ranges of its vector.
-    fn header(&self, a: &Args<'_, '_>) -> Result<(Vec<u8>, Vec<(u64, usize)>), Errno> {
+    fn header(&self, a: &Args<'_, '_>) -> Result<(Vec<u8>, Ranges), Errno> {
         let header = a.read(&self.memory, 1, 56)?;
         let (vector, count) = (crate::layout::get(&header, 16, 8), crate::layout::get(&header, 24, 8));
         if count > 1024 {

@@ -131,7 +131,7 @@ calls! {
     95 | 408 descriptor fsync(fd: Fd) -> () => faithful(descriptor::fsync),
     96 process setpriority(which: PriorityWhich, who: u32, prio: i32) -> () => partial(priority::setpriority, "the lowest priority, 20, is 19; of a process with several threads it is one's; being in the background is remembered and not acted on"),
     97 network socket(domain: SocketDomain, kind: SocketType, protocol: i32) -> Fd => partial(socket::socket, "local and internet sockets; AF_SYSTEM, AF_ROUTE, AF_NDRV, AF_MULTIPATH and AF_VSOCK are EAFNOSUPPORT"),
-    98 | 409 network connect(s: Fd, name: UserAddr, namelen: u32) -> () => faithful(socket::connect),
+    98 | 409 network connect(s: Fd, name: UserAddr, namelen: u32) -> () => partial(socket::connect, "a local listener whose queue is full is waited for, where XNU refuses"),
     99 removed nosys() -> () => nosys("old accept"),
     100 process getpriority(which: PriorityWhich, who: u32) -> i32 => partial(priority::getpriority, "the lowest priority, 20, is told as 19; of a process with several threads it is the first one's"),
     101 removed nosys() -> () => nosys("old send"),

@@ -24,6 +24,8 @@ pub(super) const MSG_SKIPCFIL: MessageFlags = MessageFlags::from_bits_retain(0x1
 pub(super) const IOV_MAX: i32 = 1024;
 
 /// `man 2 sendto`.
+///
+/// Differs from XNU: `MSG_DONTWAIT` is heeded, where XNU waits for room in the buffer nevertheless (`sosendcheck`).
 pub fn sendto<K: Kernel, L>(
     cx: &mut Context<'_, K, L>,
     s: Fd,

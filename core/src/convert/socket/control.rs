@@ -124,6 +124,12 @@ pub fn control_to_darwin(from: &[u8], mut message: impl FnMut(i32, i32, &[u8])) 
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    clippy::arithmetic_side_effects,
+    reason = "a test may panic"
+)]
 mod tests {
     extern crate alloc;
 

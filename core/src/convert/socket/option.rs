@@ -257,6 +257,12 @@ fn swap(value: &mut [u8]) {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    clippy::arithmetic_side_effects,
+    reason = "a test may panic"
+)]
 mod tests {
     extern crate alloc;
 
