@@ -33,6 +33,9 @@ const PATH: usize = 2;
 /// Bytes of `sun_path`.
 const SUN_PATH: usize = 104;
 
+/// Room for a path of `SOCK_MAXADDRLEN`, or for one name that takes its place, a slash and a terminator.
+const LONGEST_NAME: usize = 264;
+
 /// `sun_noname`: what stands for a name that is not there.
 const NO_NAME: u32 = 16;
 
@@ -55,7 +58,7 @@ pub(super) fn read<K: Kernel, L>(
     if room == 0 {
         return Err(Errno::EINVAL);
     }
-    let mut path = GuestPath::new();
+    let mut path = GuestPath::<LONGEST_NAME>::with_room();
     path.read_name(kernel, name.checked_add(PATH as u64)?, room)?;
     if path.length() == 0 {
         return Err(Errno::ENOENT);
@@ -150,7 +153,7 @@ fn trimmed(path: &[u8]) -> &[u8] {
 /// Writes by which text Linux is to bind: what must stay open meanwhile.
 fn bind<K: Kernel, L>(
     cx: &Context<'_, K, L>,
-    path: &mut GuestPath,
+    path: &mut GuestPath<LONGEST_NAME>,
     room: usize,
     text: &mut Text<'_>,
 ) -> SysResult<Option<LinuxFd>> {
@@ -188,6 +191,18 @@ fn bind<K: Kernel, L>(
         }
         return through(kernel, LinuxFd::CWD, name, text);
     }
+    by_directory(kernel, directory, name, mark, text)
+}
+
+/// Names a socket by the path of its directory.
+#[inline(never)]
+fn by_directory<K: Kernel>(
+    kernel: &K,
+    directory: LinuxFd,
+    name: &[u8],
+    mark: &[u8],
+    text: &mut Text<'_>,
+) -> SysResult<Option<LinuxFd>> {
     let mut host = [0; UNIX_PATH_MAX];
     let known =
         linux::name::readlinkat_own(kernel, LinuxFd::CWD, &proc_path(directory), &mut host).to_bsd()?;
