@@ -130,6 +130,19 @@ pub(crate) fn signature(nr: Sysno) -> Option<(usize, &'static [Kind])> {
         S::Flistxattr => (3, &[Num, Out(Len::Arg(2)), Num]),
         S::Removexattr | S::Lremovexattr => (2, &[Path, Path]),
         S::Fremovexattr => (2, &[Num, Path]),
+        S::Socket => (3, N3),
+        S::Socketpair => (4, &[Num, Num, Num, Out(Is(8))]),
+        S::Bind | S::Connect => (3, &[Num, In(Len::Arg(2)), Num]),
+        S::Listen | S::Shutdown => (2, N2),
+        S::Accept4 => (4, &[Num, Out(Any), InOut(Is(4)), Num]),
+        S::Getsockname | S::Getpeername => (3, &[Num, Out(Any), InOut(Is(4))]),
+        S::Sendto => (6, &[Num, In(Len::Arg(2)), Num, Num, In(Len::Arg(5)), Num]),
+        S::Recvfrom => (6, &[Num, Out(Len::Arg(2)), Num, Num, Out(Any), InOut(Is(4))]),
+        // The last two are what the header names: Linux does not look at them.
+        S::Sendmsg => (5, &[Num, In(Is(56)), Num, In(Any), In(Any)]),
+        S::Recvmsg => (5, &[Num, InOut(Is(56)), Num, Out(Any), Out(Any)]),
+        S::Setsockopt => (5, &[Num, Num, Num, In(Len::Arg(4)), Num]),
+        S::Getsockopt => (5, &[Num, Num, Num, Out(Any), InOut(Is(4))]),
         _ => return None,
     };
     Some((min, kinds))

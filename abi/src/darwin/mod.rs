@@ -13,6 +13,7 @@ mod errno;
 pub mod exec;
 pub mod fcntl;
 pub mod guarded;
+pub mod inet;
 pub mod ioctl;
 pub mod kern_return;
 pub mod mach;
@@ -25,6 +26,7 @@ pub mod ptrace;
 pub mod resource;
 pub mod security;
 pub mod signal;
+pub mod socket;
 pub mod spawn;
 pub mod stat;
 pub mod syscall;
@@ -47,6 +49,7 @@ pub const CONSTANTS: &[&[&[Constant]]] = &[
     dirent::CONSTANTS,
     exec::CONSTANTS,
     fcntl::CONSTANTS,
+    inet::CONSTANTS,
     guarded::CONSTANTS,
     ioctl::CONSTANTS,
     kern_return::CONSTANTS,
@@ -60,6 +63,7 @@ pub const CONSTANTS: &[&[&[Constant]]] = &[
     resource::CONSTANTS,
     security::CONSTANTS,
     signal::CONSTANTS,
+    socket::CONSTANTS,
     spawn::CONSTANTS,
     stat::CONSTANTS,
     syscall::CONSTANTS,
@@ -88,6 +92,7 @@ pub const LAYOUTS: &[&[Layout]] = &[
     resource::LAYOUTS,
     security::LAYOUTS,
     signal::LAYOUTS,
+    socket::LAYOUTS,
     spawn::LAYOUTS,
     stat::LAYOUTS,
     termios::LAYOUTS,

@@ -46,6 +46,7 @@ pub mod session;
 pub mod shared_memory;
 pub mod shared_region;
 pub mod signal;
+pub mod socket;
 pub mod spawn;
 pub mod special;
 pub mod statfs;

@@ -8,6 +8,7 @@ pub mod memory;
 pub mod poll;
 pub mod resource;
 pub mod signal;
+pub mod socket;
 pub mod stat;
 pub mod statfs;
 pub mod termios;

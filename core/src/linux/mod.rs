@@ -19,6 +19,7 @@ pub mod path;
 pub mod process;
 pub mod program;
 pub mod signal;
+pub mod socket;
 pub mod time;
 pub mod wait;
 pub mod xattr;

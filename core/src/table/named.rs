@@ -11,6 +11,7 @@ use xnu_abi::darwin::ptrace::PtraceRequest;
 use xnu_abi::darwin::resource::{IoPolicyCommand, PriorityWhich, RlimitControl, RlimitResource, RusageWho};
 use xnu_abi::darwin::security::CsOps;
 use xnu_abi::darwin::signal::{InfoStyle, Signal, SigprocmaskHow};
+use xnu_abi::darwin::socket::{MessageFlags, SocketDomain, SocketType};
 use xnu_abi::darwin::stat::{FileFlags, Mode};
 use xnu_abi::darwin::time::Itimer;
 use xnu_abi::darwin::unistd::{AccessFlags, PathconfName, RenameFlags, Whence};
@@ -64,6 +65,7 @@ flag_arguments! {
     FlockOperation as u32,
     MapFlags as u32,
     MsyncFlags as u32,
+    MessageFlags as u32,
     RenameFlags as u32,
     WaitOptions as u32,
     XattrOptions as u32,
@@ -191,5 +193,7 @@ number_arguments! {
     RlimitResource as i32,
     Signal as i32,
     SigprocmaskHow as i32,
+    SocketDomain as i32,
+    SocketType as i32,
     Whence as i32,
 }

@@ -45,6 +45,8 @@ mod select;
 mod session;
 mod shared_memory;
 mod signal;
+mod socket;
+mod socket_message;
 mod spawn;
 mod statfs;
 mod support;
