@@ -15,12 +15,14 @@ pub mod fcntl;
 pub mod guarded;
 pub mod ioctl;
 pub mod kern_return;
+pub mod kinfo;
 pub mod mach;
 pub mod mach_message;
 pub mod mach_port;
 pub mod mman;
 pub mod mount;
 pub mod poll;
+pub mod proc_info;
 pub mod resource;
 pub mod security;
 pub mod signal;
@@ -49,12 +51,14 @@ pub const CONSTANTS: &[&[&[Constant]]] = &[
     guarded::CONSTANTS,
     ioctl::CONSTANTS,
     kern_return::CONSTANTS,
+    kinfo::CONSTANTS,
     mach::CONSTANTS,
     mach_message::CONSTANTS,
     mach_port::CONSTANTS,
     mman::CONSTANTS,
     mount::CONSTANTS,
     poll::CONSTANTS,
+    proc_info::CONSTANTS,
     resource::CONSTANTS,
     security::CONSTANTS,
     signal::CONSTANTS,
@@ -78,11 +82,13 @@ pub const LAYOUTS: &[&[Layout]] = &[
     dirent::LAYOUTS,
     fcntl::LAYOUTS,
     ioctl::LAYOUTS,
+    kinfo::LAYOUTS,
     mach::LAYOUTS,
     mach_message::LAYOUTS,
     mach_port::LAYOUTS,
     mount::LAYOUTS,
     poll::LAYOUTS,
+    proc_info::LAYOUTS,
     resource::LAYOUTS,
     security::LAYOUTS,
     signal::LAYOUTS,

@@ -32,6 +32,7 @@ pub mod pathconf;
 pub mod policy;
 pub mod poll;
 pub mod priority;
+pub mod proc_info;
 pub mod process;
 pub mod rename;
 mod rights;

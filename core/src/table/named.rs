@@ -7,6 +7,7 @@ use xnu_abi::darwin::attr::AttributeOptions;
 use xnu_abi::darwin::fcntl::{AtFlags, FcntlCommand, FlockOperation, OpenFlags};
 use xnu_abi::darwin::ioctl::IoctlRequest;
 use xnu_abi::darwin::mman::{Advice, MapFlags, Prot};
+use xnu_abi::darwin::proc_info::ProcInfoCall;
 use xnu_abi::darwin::resource::{IoPolicyCommand, PriorityWhich, RlimitControl, RlimitResource, RusageWho};
 use xnu_abi::darwin::security::CsOps;
 use xnu_abi::darwin::signal::{InfoStyle, Signal, SigprocmaskHow};
@@ -184,6 +185,7 @@ number_arguments! {
     InfoStyle as u32,
     Itimer as i32,
     PathconfName as i32,
+    ProcInfoCall as i32,
     RlimitResource as i32,
     Signal as i32,
     SigprocmaskHow as i32,
