@@ -222,9 +222,9 @@ impl Prepared {
         }
         let signals = self.handed_over.as_ref().map(|handed| (handed.mask, handed.ignored));
         let thread = Guest::attach(recorder, signals).map_err(cannot_work)?;
-        exec::announce(&thread.guest.process, &self.cli);
+        exec::announce(thread.guest.process, &self.cli);
         if let Some(prefix) = &self.prefix {
-            prefix.apply(&thread.guest.process).map_err(cannot_work)?;
+            prefix.apply(thread.guest.process).map_err(cannot_work)?;
         }
 
         let (loaded, dyld, fixed) = self.map()?;

@@ -4,4 +4,4 @@ mod table;
 pub mod task;
 pub mod timer;
 
-pub use table::{ROWS, dispatch, row};
+pub use table::{dispatch, parameter_count, row, rows};

@@ -28,10 +28,13 @@ pub use area::GuestThread;
 /// The guest's process, as the runner has it.
 pub type GuestProcess = Process<Linux, PortNames>;
 
+/// The one process. Not built where it is used: its pages are touched when they are needed.
+static PROCESS: GuestProcess = Process::new(Linux::new(), PortNames::new());
+
 /// What the whole process shares. Lives as long as the guest does.
 pub struct Guest {
     /// The core's state.
-    pub process: GuestProcess,
+    pub process: &'static GuestProcess,
     /// Where calls are traced to, if anywhere.
     pub recorder: Option<Recorder>,
     /// The runner's text: what may make Linux calls.
@@ -53,14 +56,13 @@ impl Guest {
         signals: Option<(u32, u32)>,
     ) -> io::Result<&'static mut GuestThread> {
         let traced = recorder.as_ref().map(Recorder::memory);
-        let process = Process::new(Linux::new(), PortNames::new());
-        let thread = GuestThread::new(Guest { process, recorder, text: entry::text() })?;
+        let thread = GuestThread::new(Guest { process: &PROCESS, recorder, text: entry::text() })?;
         thread.use_signal_stack()?;
         for range in [Some(entry::image()), Some(thread.area()), traced].into_iter().flatten() {
             thread.keep(range).map_err(|_| io::Error::other("too many mappings to protect"))?;
         }
         handler::inherit(thread, signals)?;
-        handler::install(&thread.guest.process)?;
+        handler::install(thread.guest.process)?;
         thread.guest.process.kernel.handle_faults();
         Ok(thread)
     }

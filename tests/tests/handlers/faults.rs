@@ -6,7 +6,7 @@ use xnu_abi::darwin;
 use xnu_abi::linux::{Errno, Sysno};
 use xnu_backend_mock::{ChildChange, Fault, Mock, Plan};
 use xnu_core::table::Grade;
-use xnu_core::{Reply, bsd, mach, machdep};
+use xnu_core::{Reply, dispatch};
 
 const SYNC_VOLUME: u64 = 0x8004_4101;
 
@@ -491,9 +491,7 @@ fn check(name: &str, reply: Reply, expected: darwin::Errno) {
 fn every_handler_that_is_served_is_among_the_good_calls() {
     let k = machine();
     let tried: BTreeSet<&str> = good_calls(&k).into_iter().map(|(name, _)| name).collect();
-    let served: BTreeSet<&str> = [bsd::ROWS, mach::ROWS, machdep::ROWS]
-        .into_iter()
-        .flatten()
+    let served: BTreeSet<&str> = dispatch::rows()
         .filter(|row| matches!(row.grade, Grade::Faithful | Grade::Partial(_) | Grade::Fake(_)))
         .map(|row| row.name)
         .collect();
