@@ -26,6 +26,7 @@ pub mod loader;
 pub mod mach;
 pub mod machdep;
 pub mod process;
+pub mod program;
 pub mod registers;
 pub mod reserved;
 pub mod signal;

@@ -5,6 +5,7 @@ use crate::kernel::Kernel;
 use crate::linux::{LinuxFd, LinuxResult};
 use crate::lkm::Lkm;
 use crate::loader::Loader;
+use crate::program::Program;
 use crate::registers::{Registers, VectorState};
 use crate::reserved::Reserved;
 use crate::signal::{Actions, ThreadSignals};
@@ -35,6 +36,8 @@ pub struct Process<K, L> {
     pub version: Version,
     /// Who starts Mach-O programs.
     pub loader: Loader,
+    /// Where its program is in memory.
+    pub program: Program,
 }
 
 impl<K: Kernel, L: Lkm> Process<K, L> {
@@ -50,6 +53,7 @@ impl<K: Kernel, L: Lkm> Process<K, L> {
             standing: Standing::new(),
             version: Version::DEFAULT,
             loader: Loader::new(),
+            program: Program::new(),
         }
     }
 }

@@ -1,12 +1,15 @@
 //! What XNU keeps of a process's standing and Linux does not: policies, the login name, whether rights changed.
 
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64};
 
 /// Types of I/O policies (`bsd/sys/resource.h`, `IOPOL_TYPE_DISK` and on).
 pub const IO_POLICY_TYPES: usize = 14;
 
 /// Room for a login name with its NUL (`MAXLOGNAME`, `bsd/sys/param.h`).
 pub const LOGIN_BYTES: usize = 255;
+
+/// Room for the name of a thread with its NUL (`MAXTHREADNAMESIZE`).
+pub const THREAD_NAME_BYTES: usize = 64;
 
 /// The I/O policies of a scope, by their types.
 pub type IoPolicies = [AtomicI32; IO_POLICY_TYPES];
@@ -34,6 +37,14 @@ pub struct Standing {
     pub user_faults: AtomicU32,
     /// The name that somebody logged in by.
     pub login: [AtomicU8; LOGIN_BYTES],
+    /// The name of the first thread, whose name to Linux is that of the process.
+    pub thread_name: [AtomicU8; THREAD_NAME_BYTES],
+    /// What is to become of it when resources are short (`p_pcaction`).
+    pub starvation_control: AtomicU32,
+    /// Whether it is tracked, clean or dirty (`p_memstat_dirty`).
+    pub dirty: AtomicU32,
+    /// The word that it keeps in the kernel (`p_user_data`).
+    pub user_word: AtomicU64,
 }
 
 impl Standing {
@@ -50,6 +61,10 @@ impl Standing {
             changed_ids: AtomicBool::new(false),
             user_faults: AtomicU32::new(0),
             login: [const { AtomicU8::new(0) }; LOGIN_BYTES],
+            thread_name: [const { AtomicU8::new(0) }; THREAD_NAME_BYTES],
+            starvation_control: AtomicU32::new(0),
+            dirty: AtomicU32::new(0),
+            user_word: AtomicU64::new(0),
         }
     }
 }

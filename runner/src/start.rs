@@ -17,6 +17,7 @@ use std::ffi::{CStr, CString, OsStr, OsString, c_char};
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::ops::Range;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -227,7 +228,8 @@ impl Prepared {
         }
 
         let (loaded, dyld, fixed) = self.map()?;
-        let registers = self.registers(&loaded, dyld.as_ref(), None)?;
+        let (registers, strings) = self.registers(&loaded, dyld.as_ref(), None)?;
+        thread.guest.process.program.set(loaded.entry, strings, self.arguments.len() as u64);
         self.confine()?;
         self.fill_commpage(fixed)?;
         thread
@@ -256,7 +258,7 @@ impl Prepared {
     /// The same for an image that makes Linux calls itself: nothing is trapped.
     fn start_linked(self) -> Result<Infallible, Stopped> {
         let (loaded, dyld, fixed) = self.map()?;
-        let registers = self.registers(&loaded, dyld.as_ref(), Some(linked::hand_over()))?;
+        let (registers, _) = self.registers(&loaded, dyld.as_ref(), Some(linked::hand_over()))?;
         self.confine()?;
         self.fill_commpage(fixed)?;
         self.let_go();
@@ -293,13 +295,13 @@ impl Prepared {
         fixed.fill(page.as_bytes()).map_err(|error| stopped(&self.path, error))
     }
 
-    /// Builds the stack and says where the guest begins.
+    /// Builds the stack, and says where the guest begins and where on the stack its strings are.
     fn registers(
         &self,
         loaded: &Loaded,
         dyld: Option<&Loaded>,
         lkm: Option<HandOver>,
-    ) -> Result<Registers, Stopped> {
+    ) -> Result<(Registers, Range<u64>), Stopped> {
         let failed = |what: &dyn fmt::Display| Stopped::Failed(Failure::about(&self.path, CANNOT_RUN, what));
         let (top, stack) = match self.program.custom_stack() {
             Some(top) => {
@@ -346,7 +348,7 @@ impl Prepared {
             (Some(dyld), Some((_, _, program))) => (dyld.entry, &program.entry),
             _ => (loaded.entry, &self.program.entry),
         };
-        Ok(Registers { rip: entry, rsp: image.rsp, ..initial(first) })
+        Ok((Registers { rip: entry, rsp: image.rsp, ..initial(first) }, image.strings..top))
     }
 }
 

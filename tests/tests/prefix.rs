@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use xnu_tests::guests::{Scratch, guest, runner, xtask};
 
 /// A prefix as `--init-prefix` makes it, with guests in `/bin`.
@@ -17,7 +17,7 @@ impl Prefix {
         let made =
             Command::new(runner()).arg("--init-prefix").arg(prefix.root()).output().expect("it starts");
         assert!(made.status.success(), "{made:?}");
-        for name in ["hello", "args", "sockets"] {
+        for name in ["hello", "args", "processes", "sockets"] {
             fs::copy(guest(name), prefix.root().join("bin").join(name)).expect("a copy");
         }
         prefix
@@ -142,5 +142,45 @@ fn sockets_have_the_guests_names() {
     for name in ["s", "t"] {
         let made = fs::symlink_metadata(prefix.root().join("private/tmp").join(name)).expect("a socket");
         assert!(made.file_type().is_socket(), "{name}");
+    }
+}
+
+/// What a program is told of processes has the paths that it knows, and nothing of the runner's.
+#[test]
+fn processes_are_told_of_with_the_guests_paths() {
+    for (options, null) in [(&[][..], "/Volumes/SystemRoot/dev/null"), (&["--no-root-exit"][..], "")] {
+        let prefix = Prefix::new();
+        let folder = prefix.root().join("private/tmp");
+        fs::write(folder.join("input"), "").expect("a file");
+        let output = Command::new(runner())
+            .arg("--prefix")
+            .arg(prefix.root())
+            .args(options)
+            .args(["/bin/processes", "one", "two words"])
+            .env_clear()
+            .env("A", "b")
+            .current_dir(&folder)
+            .stdin(fs::File::open(folder.join("input")).expect("a file"))
+            .stderr(Stdio::null())
+            .output()
+            .expect("it starts");
+        let (own, child) = text(&output.stdout).split_once("child ").expect("a child");
+        let expected = format!(
+            "argc 3\npath /bin/processes\nargument /bin/processes\nargument one\nargument two words\nvariable A=b\n\
+            program Ok(0) /bin/processes\ndirectory Ok(2352) /private/tmp\nname processes\n\
+            descriptor 0 kind 1 path /private/tmp/input\ndescriptor 1 kind 6 errno 9\ndescriptor 2 kind 1 path {null}\n"
+        );
+        // Whoever runs the test may leave more descriptors open.
+        let ours = |line: &&str| {
+            !line.starts_with("descriptor ") || matches!(line.as_bytes()[11..], [b'0'..=b'2', b' ', ..])
+        };
+        let own: String = own.split_inclusive('\n').filter(ours).collect();
+        assert_eq!(own, expected, "{options:?}");
+        assert!(
+            child.starts_with("true /bin/processes\n") && child.contains("\npath /bin/processes\n"),
+            "{child}"
+        );
+        assert!(child.ends_with("ended true 0x500\nstatus true 0x500\ngone Err(3)\n"), "{child}");
+        assert_eq!(output.status.code(), Some(0));
     }
 }

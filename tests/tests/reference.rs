@@ -22,6 +22,8 @@ const SYSNO_SOURCE: &str = include_str!("../../abi/src/linux/sysno.rs");
 const GROUPS_NOT_IN_TABLES: &[(&str, &str)] = &[
     ("bsd/kern/kern_exec.c", "private to the kernel's source file"),
     ("bsd/sys/_types/_fd_def.h", "sizes of select are not in the tables"),
+    ("bsd/sys/proc.h", "states and flags of the kernel are not in the tables"),
+    ("bsd/sys/sysctl.h", "flags of sessions are not in the tables"),
     ("bsd/sys/utsname.h", "names of the system are not in the tables"),
     ("bsd/sys/wait.h", "hidden behind macros of the header"),
     ("osfmk/i386/cpu_capabilities.h", "the commpage is not in the tables"),
@@ -32,6 +34,13 @@ const NAMES_NOT_DECLARED: &[(&str, &str, &str)] = &[
     ("mach-msg-return", "MACH_MSG_MASK", "the sum of the four bits"),
     ("mach-port-misc", "MACH_SERVICE_PORT_INFO", "names of services are launchd's"),
     ("mach-port-misc", "MPG_FLAGS_", "subcodes of guard exceptions, with the codes in xnu-lkm"),
+    ("proc_info-fd", "PROC_PIDFDKQUEUE_KNOTES_MAX", "there are no knotes"),
+    ("proc_info-fd", "PROC_PIDFILEPORT", "with the flavors of processes"),
+    ("proc_info-misc", "PROC_CHANNEL_", "there are no channels"),
+    ("proc_info-misc", "PROC_PIDORIGINATOR", "with the flavors of processes"),
+    ("proc_info-pid", "PROC_PIDDYNKQUEUES_MAX", "there are no dynamic kqueues"),
+    ("proc_info-pid", "PROC_PIDEXITREASONBASICINFOSIZE", "a size"),
+    ("proc_info-pid", "PROC_PIDPATHINFO_MAXSIZE", "a size"),
     ("thread-state", "ARM_", "arm64"),
     ("wait", "status: ", "a rule, not a constant"),
 ];

@@ -16,12 +16,14 @@ pub mod guarded;
 pub mod inet;
 pub mod ioctl;
 pub mod kern_return;
+pub mod kinfo;
 pub mod mach;
 pub mod mach_message;
 pub mod mach_port;
 pub mod mman;
 pub mod mount;
 pub mod poll;
+pub mod proc_info;
 pub mod ptrace;
 pub mod resource;
 pub mod security;
@@ -53,6 +55,7 @@ pub const CONSTANTS: &[&[&[Constant]]] = &[
     guarded::CONSTANTS,
     ioctl::CONSTANTS,
     kern_return::CONSTANTS,
+    kinfo::CONSTANTS,
     mach::CONSTANTS,
     mach_message::CONSTANTS,
     mach_port::CONSTANTS,
@@ -60,6 +63,7 @@ pub const CONSTANTS: &[&[&[Constant]]] = &[
     mount::CONSTANTS,
     poll::CONSTANTS,
     ptrace::CONSTANTS,
+    proc_info::CONSTANTS,
     resource::CONSTANTS,
     security::CONSTANTS,
     signal::CONSTANTS,
@@ -84,11 +88,13 @@ pub const LAYOUTS: &[&[Layout]] = &[
     dirent::LAYOUTS,
     fcntl::LAYOUTS,
     ioctl::LAYOUTS,
+    kinfo::LAYOUTS,
     mach::LAYOUTS,
     mach_message::LAYOUTS,
     mach_port::LAYOUTS,
     mount::LAYOUTS,
     poll::LAYOUTS,
+    proc_info::LAYOUTS,
     resource::LAYOUTS,
     security::LAYOUTS,
     signal::LAYOUTS,

@@ -33,6 +33,7 @@ pub mod pathconf;
 pub mod policy;
 pub mod poll;
 pub mod priority;
+pub mod proc_info;
 pub mod process;
 pub mod ptrace;
 pub mod rename;

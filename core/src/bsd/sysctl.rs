@@ -2,6 +2,8 @@
 //!
 //! `tree` is the table of names and numbers; `values` finds what is not a constant.
 
+mod arguments;
+mod processes;
 mod request;
 mod tree;
 mod values;
@@ -13,6 +15,7 @@ use crate::table::{SysResult, UserPath};
 use crate::user::{UserAddr, UserPtr};
 use request::Request;
 use tree::{Oid, Query, TREE, Value};
+pub(super) use values::boot_time;
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::sysctl::CTL_MAXNAME;
 use zerocopy::IntoBytes;
@@ -110,7 +113,8 @@ fn find(numbers: &[i32]) -> Found {
     };
     match oid.value {
         Value::Node if oid.numbers.len() < numbers.len() => Found::Nothing,
-        Value::Node | Value::Query(_) => Found::Entry(oid, oid.numbers.len()),
+        Value::Node => Found::Entry(oid, oid.numbers.len()),
+        value if value.takes_numbers() => Found::Entry(oid, oid.numbers.len()),
         _ if oid.numbers.len() < numbers.len() => Found::Beyond,
         _ => Found::Entry(oid, oid.numbers.len()),
     }
@@ -151,6 +155,8 @@ fn answer<K: Kernel, L>(
         Value::Quad(number) => request.number(number, size_of::<i64>()),
         Value::Found(what) => values::found(cx, what, request),
         Value::Query(query) => ask(query, rest, request),
+        Value::Processes(what) => processes::processes(cx, what, rest, request),
+        Value::Arguments(counted) => arguments::arguments(cx, counted, rest, request),
     }
 }
 
@@ -167,7 +173,7 @@ fn ask<K: Kernel>(query: Query, rest: &[i32], request: &mut Request<'_, K>) -> S
             request.out(numbers.get(..count).unwrap_or_default().as_bytes())
         }
         Query::Format => match find(rest) {
-            Found::Entry(oid, taken) if taken == rest.len() || matches!(oid.value, Value::Query(_)) => {
+            Found::Entry(oid, taken) if taken == rest.len() || oid.value.takes_numbers() => {
                 request.out(&oid.kind().to_ne_bytes())?;
                 request.text(oid.format().as_bytes())
             }

@@ -4,8 +4,8 @@ use super::priority::IoPolicyParameter;
 use super::{
     access, attributes, audit, clone, credentials, descriptor, directory, exec, fcntl, file_handle, flags,
     fsctl, guarded, identity, ioctl, length, link, listing, memory, metadata, mode, mount, name, open, owner,
-    paging, pathconf, policy, poll, priority, process, ptrace, rename, search, security, select, sendfile,
-    session, shared_memory, shared_region, signal, socket, spawn, special, statfs, suspend, sysctl,
+    paging, pathconf, policy, poll, priority, proc_info, process, ptrace, rename, search, security, select,
+    sendfile, session, shared_memory, shared_region, signal, socket, spawn, special, statfs, suspend, sysctl,
     termination, time, times, trace, transfer, usage, wait, working, xattr,
 };
 use crate::table::{DirFd, FcntlArgument, Fd, IoctlNumber, Unchanged, UserBuf, UserOut, UserPath, calls};
@@ -15,6 +15,7 @@ use xnu_abi::darwin::fcntl::{AtFlags, FcntlCommand, FlockOperation, OpenFlags};
 use xnu_abi::darwin::mman::{Advice, Inherit, MapFlags, MsyncFlags, Prot};
 use xnu_abi::darwin::mount::{Statfs, Statfs64};
 use xnu_abi::darwin::poll::Pollfd;
+use xnu_abi::darwin::proc_info::ProcInfoCall;
 use xnu_abi::darwin::ptrace::PtraceRequest;
 use xnu_abi::darwin::resource::{
     IoPolicyCommand, PriorityWhich, Rlimit, RlimitControl, RlimitResource, Rusage, RusageWho,
@@ -237,7 +238,7 @@ calls! {
     199 descriptor lseek(fd: Fd, offset: i64, whence: Whence) -> i64 => faithful(descriptor::lseek),
     200 metadata truncate(path: UserPath, length: i64) -> () => faithful(length::truncate),
     201 metadata ftruncate(fd: Fd, length: i64) -> () => faithful(length::ftruncate),
-    202 system sysctl(name: UserAddr, namelen: u32, old_value: UserAddr, oldlenp: UserPtr<u64>, new_value: UserAddr, newlen: usize) -> () => partial(sysctl::sysctl, "kern.proc, kern.procargs, net, cache sizes and more are missing; nothing can be set"),
+    202 system sysctl(name: UserAddr, namelen: u32, old_value: UserAddr, oldlenp: UserPtr<u64>, new_value: UserAddr, newlen: usize) -> () => partial(sysctl::sysctl, "net, cache sizes and more are missing; nothing can be set"),
     203 memory mlock(addr: UserAddr, len: usize) -> () => faithful(paging::mlock),
     204 memory munlock(addr: UserAddr, len: usize) -> () => faithful(paging::munlock),
     205 name undelete(path: UserPath) -> () => faithful(mount::undelete),
@@ -309,7 +310,7 @@ calls! {
     271 | 420 ipc sem_wait(sem: UserAddr) -> i32 => todo(),
     272 ipc sem_trywait(sem: UserAddr) -> i32 => todo(),
     273 ipc sem_post(sem: UserAddr) -> i32 => todo(),
-    274 system sysctlbyname(name: UserPath, namelen: usize, old_value: UserAddr, oldlenp: UserPtr<u64>, new_value: UserAddr, newlen: usize) -> () => partial(sysctl::sysctlbyname, "kern.proc, kern.procargs, net, cache sizes and more are missing; nothing can be set"),
+    274 system sysctlbyname(name: UserPath, namelen: usize, old_value: UserAddr, oldlenp: UserPtr<u64>, new_value: UserAddr, newlen: usize) -> () => partial(sysctl::sysctlbyname, "net, cache sizes and more are missing; nothing can be set"),
     275 removed enosys() -> () => enosys("old sem_init"),
     276 removed enosys() -> () => enosys("old sem_destroy"),
     277 descriptor open_extended(path: UserPath, flags: OpenFlags, uid: u32, gid: u32, mode: Mode, xsecurity: UserAddr) -> Fd => faithful(open::extended::open_extended),
@@ -371,7 +372,7 @@ calls! {
     333 thread __pthread_canceled(action: i32) -> i32 => todo(),
     334 | 423 time __semwait_signal(cond_sem: i32, mutex_sem: i32, timeout: i32, relative: i32, tv_sec: i64, tv_nsec: i32) -> i32 => todo(),
     335 removed nosys() -> () => nosys("old utrace"),
-    336 process proc_info(callnum: i32, pid: i32, flavor: u32, arg: u64, buffer: UserAddr, buffersize: i32) -> i32 => todo(),
+    336 process proc_info(callnum: ProcInfoCall, pid: i32, flavor: u32, arg: u64, buffer: UserAddr, buffersize: i32) -> i32 => partial(proc_info::proc_info, "what Linux does not count is 0, and programs have no identifiers; of sockets of other processes little is known; names have 15 bytes"),
     337 descriptor sendfile(fd: Fd, s: Fd, offset: i64, nbytes: UserPtr<i64>, hdtr: UserPtr<()>, flags: i32) -> i32 => faithful(sendfile::sendfile),
     338 metadata stat64(path: UserPath, buf: UserPtr<Stat64>) -> () => faithful(metadata::stat),
     339 metadata fstat64(fd: Fd, buf: UserPtr<Stat64>) -> () => faithful(metadata::fstat),
@@ -548,7 +549,7 @@ calls! {
     540 | 542 descriptor preadv(fd: Fd, iovp: UserPtr<Iovec>, iovcnt: i32, offset: i64) -> usize => faithful(transfer::preadv),
     541 | 543 descriptor pwritev(fd: Fd, iovp: UserPtr<Iovec>, iovcnt: i32, offset: i64) -> usize => faithful(transfer::pwritev),
     544 thread ulock_wait2(operation: u32, addr: UserAddr, value: u64, timeout: u64, value2: u64) -> i32 => todo(),
-    545 process proc_info_extended_id(callnum: i32, pid: i32, flavor: u32, flags: u32, ext_id: u64, arg: u64, buffer: UserAddr, buffersize: i32) -> i32 => todo(),
+    545 process proc_info_extended_id(callnum: ProcInfoCall, pid: i32, flavor: u32, flags: u32, ext_id: u64, arg: u64, buffer: UserAddr, buffersize: i32) -> i32 => partial(proc_info::proc_info_extended_id, "what Linux does not count is 0, and programs have no identifiers; of sockets of other processes little is known; names have 15 bytes"),
     546 network tracker_action(action: i32, buffer: UserAddr, buffer_size: usize) -> i32 => faithful(socket::tracker_action),
     547 system debug_syscall_reject(packed_selectors: u64) -> () => refused(ENOTSUP, "bsd/kern/kern_debug.c, debug_syscall_reject: not in a released kernel"),
     548 system debug_syscall_reject_config(packed_selectors1: u64, packed_selectors2: u64, flags: u64) -> () => refused(ENOTSUP, "bsd/kern/kern_debug.c, debug_syscall_reject_config: not in a released kernel"),

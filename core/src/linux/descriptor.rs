@@ -300,3 +300,15 @@ pub fn has_peer<K: Kernel>(kernel: &K, socket: LinuxFd) -> LinuxResult<()> {
     let (mut name, mut length) = ([0; 4], 4u32.to_ne_bytes());
     unit(call!(kernel, Getpeername, socket.arg(), Arg::Out(&mut name), Arg::Out(&mut length)))
 }
+
+/// `man 2 getsockname`, or `man 2 getpeername`: as much of the address as one of IPv6 takes.
+pub fn socket_name<K: Kernel>(kernel: &K, socket: LinuxFd, of_peer: bool) -> LinuxResult<[u8; 28]> {
+    let (mut name, mut length) = ([0; 28], 28u32.to_ne_bytes());
+    let (address, size) = (Arg::Out(&mut name), Arg::Out(&mut length));
+    unit(if of_peer {
+        call!(kernel, Getpeername, socket.arg(), address, size)
+    } else {
+        call!(kernel, Getsockname, socket.arg(), address, size)
+    })?;
+    Ok(name)
+}

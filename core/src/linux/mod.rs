@@ -16,6 +16,7 @@ pub mod memory;
 pub mod metadata;
 pub mod name;
 pub mod path;
+pub mod proc;
 pub mod process;
 pub mod program;
 pub mod signal;

@@ -138,6 +138,13 @@ pub fn set_gs_base<K: Kernel>(kernel: &K, base: u64) -> LinuxResult<()> {
     unit(call!(kernel, ArchPrctl, Arg::Val(ARCH_SET_GS), Arg::Val(base as usize)))
 }
 
+/// `man 2 prctl` with `PR_SET_NAME`: names the calling thread, with the first 15 bytes. `name` ends with a NUL.
+pub fn set_thread_name<K: Kernel>(kernel: &K, name: &[u8]) -> LinuxResult<()> {
+    const PR_SET_NAME: usize = 15;
+    let none = || Arg::Val(0);
+    unit(call!(kernel, Prctl, Arg::Val(PR_SET_NAME), Arg::In(name), none(), none(), none()))
+}
+
 /// `man 2 unshare`.
 pub fn unshare<K: Kernel>(kernel: &K, flags: u32) -> LinuxResult<()> {
     unit(call!(kernel, Unshare, Arg::Val(flags as usize)))

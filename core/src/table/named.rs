@@ -7,6 +7,7 @@ use xnu_abi::darwin::attr::AttributeOptions;
 use xnu_abi::darwin::fcntl::{AtFlags, FcntlCommand, FlockOperation, OpenFlags};
 use xnu_abi::darwin::ioctl::IoctlRequest;
 use xnu_abi::darwin::mman::{Advice, Inherit, MapFlags, MsyncFlags, Prot};
+use xnu_abi::darwin::proc_info::ProcInfoCall;
 use xnu_abi::darwin::ptrace::PtraceRequest;
 use xnu_abi::darwin::resource::{IoPolicyCommand, PriorityWhich, RlimitControl, RlimitResource, RusageWho};
 use xnu_abi::darwin::security::CsOps;
@@ -190,6 +191,7 @@ number_arguments! {
     InfoStyle as u32,
     Itimer as i32,
     PathconfName as i32,
+    ProcInfoCall as i32,
     RlimitResource as i32,
     Signal as i32,
     SigprocmaskHow as i32,

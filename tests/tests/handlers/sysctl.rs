@@ -167,7 +167,8 @@ fn a_walk_meets_every_name_and_ends() {
         let name = ask_numbers(&k, &[&[0, 1], &at[..]].concat(), 256).expect("a name");
         let name = String::from_utf8(name).expect("text");
         let name = name.trim_end_matches('\0');
-        if at[0] != 0 {
+        // Processes are asked for by more numbers.
+        if at[0] != 0 && !name.starts_with("kern.proc") {
             assert_eq!(ask(&k, name, 512), ask_numbers(&k, &at, 512), "{name}");
             assert!(ask(&k, name, 512).is_ok_and(|value| !value.is_empty()), "{name}");
         }
@@ -190,4 +191,96 @@ fn names_and_values_that_cannot_be_copied_are_efault() {
     // Nothing is read past the length of the name.
     xnu!(k, sysctlbyname(k.place(b"kern.ostype"), 11, NULL, NULL, NULL, 0) => 0);
     xnu!(k, sysctlbyname(NULL, 0, NULL, NULL, NULL, 0) => ENOENT);
+}
+
+/// Fields of `struct kinfo_proc`.
+const KINFO: usize = 648;
+
+fn pids(processes: &[u8]) -> Vec<i32> {
+    let pid = |process: &[u8]| i32::from_le_bytes(process[40..44].try_into().expect("four bytes"));
+    processes.chunks(KINFO).map(pid).collect()
+}
+
+#[test]
+fn processes_are_told_by_all_that_they_have() {
+    use crate::processes::{CHILD, OWN, ZOMBIE, processes};
+    let k = processes();
+    let by_name = |name: &str, room: usize| ask(&k, name, room);
+    let ask = |numbers: &[i32], count: usize| ask_numbers(&k, &[&[1, 14], numbers].concat(), count * KINFO);
+    // A thread's number is in Linux's list here, but it is no process.
+    let all = vec![1, ZOMBIE, CHILD, OWN, 0];
+    assert_eq!(ask(&[0], 20).map(|found| pids(&found)), Ok(all.clone()));
+    assert_eq!(ask(&[0, 77], 20).map(|found| pids(&found)), Ok(all));
+    assert_eq!(ask(&[1, CHILD], 1).map(|found| pids(&found)), Ok(vec![CHILD]));
+    assert_eq!(ask(&[1, 4711], 1), Ok(vec![]));
+    assert_eq!(ask(&[2, 999], 20).map(|found| pids(&found).len()), Ok(4));
+    assert_eq!(ask(&[4, 0x8800_0000u32 as i32], 20).map(|found| pids(&found).len()), Ok(4));
+    assert_eq!(ask(&[5, 0], 20).map(|found| pids(&found)), Ok(vec![1, 0]));
+    assert_eq!(ask(&[6, 1000], 20).map(|found| pids(&found).len()), Ok(3));
+    // Wrong in their numbers.
+    for numbers in [&[1][..], &[5], &[1, 2, 3], &[0, 1, 2], &[7]] {
+        assert_eq!(ask(numbers, 20), Err(EINVAL), "{numbers:?}");
+    }
+    assert_eq!(
+        (ask(&[7, 1], 20), ask(&[3, 1], 20), ask(&[8, 1], 20)),
+        (Err(ENOTSUP), Err(ENOENT), Err(ENOENT))
+    );
+    assert_eq!((ask(&[0], 2), ask(&[1, CHILD], 0)), (Err(ENOMEM), Err(ENOMEM)));
+    let child = ask(&[1, CHILD], 1).expect("a process");
+    assert_eq!((&child[243..255], child[36]), (&b"ch) R 1 (\nld"[..], 2));
+    assert_eq!(child[560..564], OWN.to_le_bytes());
+    assert_eq!(by_name("kern.proc.all", 20 * KINFO).map(|found| found.len()), Ok(5 * KINFO));
+    // Room for five more than there are; for groups, of those.
+    let length = k.alloc(8);
+    for (numbers, expected) in [([1, 14, 0, 0], 6 + 5), ([1, 14, 5, 0], 6 + 5), ([1, 14, 1, CHILD], 1 + 5)] {
+        let name: Vec<u8> = numbers.iter().flat_map(|number: &i32| number.to_le_bytes()).collect();
+        xnu!(k, sysctl(name, 4, NULL, length, NULL, 0) => 0);
+        assert_eq!(number(&k, length, 0, 8), expected * KINFO as u64);
+    }
+}
+
+#[test]
+fn arguments_are_those_on_the_stack() {
+    use crate::processes::{OWN, processes};
+    let k = processes();
+    let strings = b"executable_path=/bin/prog\0\0\0\0\0\0\0arg\0b\0ENV=1\0\0\0\0\0ptr_munge=\0\0\0\0\0\0";
+    let start = k.place(strings).get();
+    let range = start..start + strings.len() as u64;
+    k.process.program.set(0x40_0000, range.clone(), 2);
+    let shown = &strings[16..];
+    let ask = |name: i32, room: usize| ask_numbers(&k, &[1, name, OWN], room);
+    assert_eq!(ask(49, 500), Ok([&2i32.to_le_bytes(), shown].concat()));
+    assert_eq!(ask(49, shown.len() + 4), Ok([&2i32.to_le_bytes(), shown].concat()));
+    // Its end, where there is room for no more; XNU leaves zeros there that belong to a page.
+    assert_eq!(ask(49, 14), Ok([&2i32.to_le_bytes(), &[0; 10][..]].concat()));
+    assert_eq!((ask(49, 4), ask(49, 3), ask(38, 0)), (Err(EINVAL), Err(EINVAL), Err(EINVAL)));
+    // The old form ends with the path once more.
+    let old = ask(38, 500).expect("strings");
+    assert_eq!((&old[..shown.len()], &old[shown.len() + 12..][..10]), (shown, &b"/bin/prog\0"[..]));
+    let length = k.alloc(8);
+    let name =
+        |number: i32| [1, number, OWN].iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>();
+    xnu!(k, sysctl(name(49), 3, NULL, length, NULL, 0) => 0);
+    assert_eq!(number(&k, length, 0, 8), (shown.len() as u64 + 4).next_multiple_of(4));
+    xnu!(k, sysctl(name(38), 3, NULL, length, NULL, 0) => 0);
+    assert_eq!(number(&k, length, 0, 8), (shown.len() as u64 + 1024 + 24).next_multiple_of(4));
+    // What the program did to its stack is its own fault.
+    k.process.program.set(0x40_0000, 0x1000..0x2000, 2);
+    assert_eq!(ask(49, 500), Err(Errno::EIO));
+    assert_eq!(ask_numbers(&k, &[1, 49], 500), Err(EINVAL));
+}
+
+#[test]
+fn arguments_of_others_are_what_linux_tells() {
+    use crate::processes::{CHILD, ZOMBIE, processes};
+    let k = processes();
+    let ask = |pid: i32, room: usize| ask_numbers(&k, &[1, 49, pid], room);
+    let told = ask(CHILD, 500).expect("strings");
+    let expected = b"\x03\0\0\0/loader\0prog\0an argument\0\0A=b\0LONG=value\0";
+    assert_eq!(&told[..expected.len()], expected);
+    assert_eq!((told.len() - 4) % 8, 0);
+    for nobody in [1, ZOMBIE, 4711, -1, 0] {
+        assert_eq!(ask(nobody, 500), Err(EINVAL), "{nobody}");
+    }
+    assert_eq!(k.descriptors(), [0, 1, 2]);
 }

@@ -45,6 +45,33 @@ impl<'a, K: Kernel> Request<'a, K> {
         self.written > 0
     }
 
+    /// How much room there is for the old value; `None` where only its length is wanted. For handlers that write on
+    /// their own and say afterwards how much it was.
+    pub(super) fn room_for_old(&self) -> Option<u64> {
+        (!self.old.is_null()).then_some(self.room)
+    }
+
+    /// Where a part of the old value goes.
+    pub(super) fn old_at(&self, offset: u64) -> SysResult<UserAddr> {
+        Ok(self.old.checked_add(offset)?)
+    }
+
+    /// Writes a part of the old value, for which there must be room.
+    pub(super) fn put_at(&self, offset: u64, bytes: &[u8]) -> SysResult<()> {
+        Ok(self.kernel.copy_out(self.old_at(offset)?, bytes)?)
+    }
+
+    /// Says how long the old value is.
+    pub(super) fn count(&mut self, bytes: u64) {
+        self.written = bytes;
+    }
+
+    /// There was not room for all: then nothing counts as written.
+    pub(super) fn short(&mut self) -> Errno {
+        self.written = 0;
+        Errno::ENOMEM
+    }
+
     /// Writes a piece of the old value, or counts it where only the length is wanted. A piece that does not fit as a
     /// whole is not written, and `ENOMEM`.
     pub(super) fn out(&mut self, bytes: &[u8]) -> SysResult<()> {

@@ -2,6 +2,7 @@
 //! `bsd/kern/kern_mib.c`). Numbers from 100 on are allotted at boot on a Mac, so programs ask for them by name.
 
 use super::values::Fact;
+use xnu_abi::darwin::sysctl::CtlKernProc;
 
 /// A question about the tree.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,6 +26,18 @@ pub(super) enum Value {
     Found(Fact),
     /// A question, whose argument are the numbers behind it.
     Query(Query),
+    /// Processes; which ones is the number behind it.
+    Processes(CtlKernProc),
+    /// What a process was started with, with the number of arguments in front or without; which one is the number behind
+    /// it.
+    Arguments(bool),
+}
+
+impl Value {
+    /// Whether the numbers behind it are its own to understand.
+    pub(super) fn takes_numbers(&self) -> bool {
+        matches!(self, Value::Query(_) | Value::Processes(_) | Value::Arguments(_))
+    }
 }
 
 /// An entry of the tree.
@@ -50,7 +63,7 @@ pub(super) enum Shape {
 impl Oid {
     fn shape(&self) -> Shape {
         match self.value {
-            Value::Node | Value::Query(_) => Shape::Node,
+            Value::Node | Value::Query(_) | Value::Processes(_) | Value::Arguments(_) => Shape::Node,
             Value::Text(_) => Shape::Text,
             Value::Int(_) => Shape::Int,
             Value::Quad(_) => Shape::Quad,
@@ -146,6 +159,14 @@ tree! {
     [1, 10] "kern.hostname" rw Found(Fact::Hostname), "";
     [1, 11] "kern.hostid" rw Int(0), "";
     [1, 12] "kern.clockrate" rd Found(Fact::ClockRate), "";
+    [1, 14] "kern.proc" rd Node, "";
+    [1, 14, 0] "kern.proc.all" rd Processes(CtlKernProc::KERN_PROC_ALL), "";
+    [1, 14, 1] "kern.proc.pid" rd Processes(CtlKernProc::KERN_PROC_PID), "";
+    [1, 14, 2] "kern.proc.pgrp" rd Processes(CtlKernProc::KERN_PROC_PGRP), "";
+    [1, 14, 4] "kern.proc.tty" rd Processes(CtlKernProc::KERN_PROC_TTY), "";
+    [1, 14, 5] "kern.proc.uid" rd Processes(CtlKernProc::KERN_PROC_UID), "";
+    [1, 14, 6] "kern.proc.ruid" rd Processes(CtlKernProc::KERN_PROC_RUID), "";
+    [1, 14, 7] "kern.proc.lcid" rd Processes(CtlKernProc::KERN_PROC_LCID), "";
     [1, 17] "kern.posix1version" rd Int(200_112), "";
     [1, 18] "kern.ngroups" rd Int(16), "";
     [1, 19] "kern.job_control" rd Int(1), "";
@@ -154,9 +175,11 @@ tree! {
     [1, 22] "kern.nisdomainname" rw Text(""), "";
     [1, 29] "kern.maxfilesperproc" rw Int(122_880), "";
     [1, 30] "kern.maxprocperuid" rw Int(2784), "";
+    [1, 38] "kern.procargs" rd Arguments(false), "";
     [1, 40] "kern.netboot" rd Int(0), "";
     [1, 46] "kern.aiomax" rw Int(90), "";
     [1, 47] "kern.aioprocmax" rw Int(16), "";
+    [1, 49] "kern.procargs2" rd Arguments(true), "";
     [1, 50] "kern.corefile" rw Text("/cores/core.%P"), "";
     [1, 51] "kern.coredump" rw Int(1), "";
     [1, 59] "kern.usrstack64" rd Quad(0x7ff7_c000_0000), "";

@@ -119,7 +119,7 @@ fn memory_bytes(info: &Sysinfo) -> u64 {
 
 /// When the clock that counts from the start was at 0: to a hundredth of a second, so that it does not change from one
 /// reading of the two clocks to the next.
-fn boot_time<K: Kernel>(kernel: &K) -> SysResult<Timeval> {
+pub(in crate::bsd) fn boot_time<K: Kernel>(kernel: &K) -> SysResult<Timeval> {
     const NANOSECONDS: i64 = 1_000_000_000;
     const HUNDREDTH: i64 = 10_000_000;
     let wall = linux::time::clock_gettime(kernel, linux::time::CLOCK_REALTIME).to_bsd()?;
