@@ -195,6 +195,7 @@ darling {
 own {
     MachMsg2Trap = "mach_msg2_trap" 0x1800 Struct(MachMsg2Args),
     SemaphoreSignalThreadTrap = "semaphore_signal_thread_trap" 0x1801 Struct(SemaphoreSignalThreadArgs),
+    ClockSleepTrap = "clock_sleep_trap" 0x1802 Struct(ClockSleepArgs),
 }
 }
 
@@ -207,7 +208,7 @@ mod tests {
         for trap in Trap::ALL.iter().chain(Trap::OWN) {
             assert_eq!(Trap::new(trap.number()), Some(*trap));
         }
-        for number in [0, 0xfff, 0x1052, OWN_FIRST - 1, OWN_FIRST + 2, u32::MAX] {
+        for number in [0, 0xfff, 0x1052, OWN_FIRST - 1, OWN_FIRST + 3, u32::MAX] {
             assert_eq!(Trap::new(number), None, "{number:#x}");
         }
     }

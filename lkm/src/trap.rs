@@ -286,6 +286,7 @@ rows! {
     host ClosingDescriptor: "kqueues are descriptors, and those the host's",
     serve MachMsg2Trap => message::mach_msg2,
     serve SemaphoreSignalThreadTrap => message::semaphore_signal_thread,
+    serve ClockSleepTrap => message::clock_sleep,
 }
 
 impl<H: Host> Engine<H> {

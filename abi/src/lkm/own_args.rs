@@ -23,4 +23,13 @@ layouts! {
         0 signal: u32,
         4 thread: u32,
     }
+
+    /// Of [`super::Trap::ClockSleepTrap`]: in; `sec` and `nsec` out as well, the time of the wake.
+    #[repr(C, packed)]
+    struct ClockSleepArgs = "clock_sleep_args", 16 bytes, align 1 {
+         0 clock: u32,
+         4 kind: i32,
+         8 sec: i32,
+        12 nsec: i32,
+    }
 }

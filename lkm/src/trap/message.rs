@@ -1,6 +1,6 @@
 //! Traps that send, receive and wait: messages, semaphores and timers.
 
-use super::{Answer, In, code};
+use super::{Answer, In, InOut, code};
 use crate::engine::Engine;
 use crate::host::{Caller, Host};
 use crate::message::{MachMsg, MachMsg2};
@@ -9,7 +9,7 @@ use xnu_abi::lkm::args::{
     SemaphoreSignalArgs, SemaphoreTimedwaitArgs, SemaphoreTimedwaitSignalArgs, SemaphoreWaitArgs,
     SemaphoreWaitSignalArgs,
 };
-use xnu_abi::lkm::own_args::{MachMsg2Args, SemaphoreSignalThreadArgs};
+use xnu_abi::lkm::own_args::{ClockSleepArgs, MachMsg2Args, SemaphoreSignalThreadArgs};
 
 pub(super) fn mach_msg_overwrite<H: Host>(
     engine: &Engine<H>,
@@ -124,4 +124,16 @@ pub(super) fn mk_timer_destroy<H: Host>(
     In(args): In<MkTimerDestroyArgs>,
 ) -> Answer {
     Ok(code(engine.mk_timer_destroy(caller, args.timer_port)))
+}
+
+pub(super) fn clock_sleep<H: Host>(
+    engine: &Engine<H>,
+    caller: Caller,
+    InOut(mut at, args): InOut<'_, ClockSleepArgs>,
+) -> Answer {
+    let (result, wakes) = engine.clock_sleep(caller, args.clock, args.kind, (args.sec, args.nsec));
+    if let Some((sec, nsec)) = wakes {
+        at.put(engine, caller, 0, &ClockSleepArgs { sec: sec as i32, nsec, ..args })?;
+    }
+    Ok(code(result))
 }
