@@ -1,11 +1,12 @@
 //! From a command line to a running guest.
 
-use crate::cli::{Cli, TraceOptions};
+use crate::cli::{Cli, LkmChoice, TraceOptions};
 use crate::commpage::{self, Clock, Host, Sample};
 use crate::exec::{self, HandedOver, OWN_VARIABLES};
 use crate::linked;
 use crate::load::{self, Bytes, FixedPage, Loaded};
 use crate::macho::{self, Kind, Program};
+use crate::ports::Ports;
 use crate::prefix::Prefix;
 use crate::sandbox;
 use crate::stack::{self, FileId, HandOver, RANDOM_BYTES, Stack, Start};
@@ -220,7 +221,15 @@ impl Prepared {
             return self.start_linked();
         }
         let signals = self.handed_over.as_ref().map(|handed| (handed.mask, handed.ignored));
-        let thread = Guest::attach(recorder, signals).map_err(cannot_work)?;
+        let ports = Ports::open(&self.cli.lkm).map_err(|error| {
+            let device = match &self.cli.lkm {
+                LkmChoice::Device(path) => path.to_string_lossy(),
+                _ => "/dev/mach".into(),
+            };
+            let what = format_args!("--lkm={device}: {error}");
+            Stopped::Failed(Failure::new(CANNOT_WORK, what))
+        })?;
+        let thread = Guest::attach(recorder, signals, ports).map_err(cannot_work)?;
         exec::announce(&thread.guest.process, &self.cli);
         if let Some(prefix) = &self.prefix {
             prefix.apply(&thread.guest.process).map_err(cannot_work)?;

@@ -40,6 +40,11 @@ fn forked_children_make_calls_of_their_own() {
 }
 
 #[test]
+fn mach_ports_carry_messages_memory_and_notifications() {
+    says("ports", &[], 0, "ports work\n");
+}
+
+#[test]
 fn text_runs_where_it_is_linked() {
     says("text_low", &["4"], 4, "hello from XNU\n");
     says("text_high", &["5"], 5, "hello from XNU\n");

@@ -61,6 +61,7 @@ static GUESTS: &[Guest] = &[
     guest("inherited"),
     guest("list"),
     guest("mmap"),
+    guest("ports"),
     guest("redzone"),
     guest("registers"),
     guest("signals"),

@@ -15,18 +15,20 @@ mod handler;
 mod serve;
 mod siginfo;
 
+use crate::heap;
+use crate::ports::Ports;
 use crate::trace::Recorder;
 use std::io;
 use std::ops::Range;
-use xnu_backend_linux::{Linux, PortNames};
+use xnu_backend_linux::Linux;
 use xnu_core::Process;
 use xnu_core::registers::Registers;
 use xnu_core::reserved::CapacityError;
 
-pub use area::GuestThread;
+pub use area::{GuestThread, current_thread};
 
 /// The guest's process, as the runner has it.
-pub type GuestProcess = Process<Linux, PortNames>;
+pub type GuestProcess = Process<Linux, Ports>;
 
 /// What the whole process shares. Lives as long as the guest does.
 pub struct Guest {
@@ -42,7 +44,7 @@ impl Guest {
     /// Makes the calling thread a guest's first: its memory, its stacks and the runner's signal handlers.
     ///
     /// From the start on the runner needs nothing but its image, the thread's area and the recorder's memory; these are
-    /// kept from the guest. The stack and the heap that the runner started with are of no use to it any more.
+    /// kept from the guest, as is the range that the engine of Mach ports takes memory from. The stack and the heap that the runner started with are of no use to it any more.
     ///
     /// `signals` are the mask and the ignored signals, where a guest says so that executed this one.
     ///
@@ -51,17 +53,23 @@ impl Guest {
     pub fn attach(
         recorder: Option<Recorder>,
         signals: Option<(u32, u32)>,
+        ports: Ports,
     ) -> io::Result<&'static mut GuestThread> {
+        let memory = match ports {
+            Ports::Embedded(_) => Some(heap::reserve()?),
+            Ports::Device(_) => None,
+        };
         let traced = recorder.as_ref().map(Recorder::memory);
-        let process = Process::new(Linux::new(), PortNames::new());
+        let process = Process::new(Linux::new(), ports);
         let thread = GuestThread::new(Guest { process, recorder, text: entry::text() })?;
         thread.use_signal_stack()?;
-        for range in [Some(entry::image()), Some(thread.area()), traced].into_iter().flatten() {
+        for range in [Some(entry::image()), Some(thread.area()), traced, memory].into_iter().flatten() {
             thread.keep(range).map_err(|_| io::Error::other("too many mappings to protect"))?;
         }
         handler::inherit(thread, signals)?;
         handler::install(&thread.guest.process)?;
         thread.guest.process.kernel.handle_faults();
+        thread.guest.process.lkm.handle_faults();
         Ok(thread)
     }
 }
@@ -100,6 +108,7 @@ impl GuestThread {
     pub fn start(&mut self, registers: Registers) -> Result<std::convert::Infallible, Refused> {
         self.thread.registers = registers;
         entry::arm(&self.guest.text).map_err(Refused)?;
+        heap::take_over();
         entry::start(self)
     }
 }

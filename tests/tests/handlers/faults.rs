@@ -409,7 +409,7 @@ fn good_calls(k: &Machine<Mock>) -> Vec<(&'static str, Vec<u64>)> {
         ),
         ("thread_get_special_reply_port", vec![]),
         ("mach_msg_trap", vec![place(&message(receive as u32)), 1, 24, 0, 0, 0, 0]),
-        ("mach_msg_overwrite_trap", vec![place(&message(receive as u32)), 1, 24, 0, 0, 0, 0, 0, 0]),
+        ("mach_msg_overwrite_trap", vec![place(&message(receive as u32)), 1, 24, 0, 0, 0, 0, 0]),
         ("mach_msg2_trap", {
             let options = 1 | 1 << 33;
             vec![place(&message(receive as u32)), options, 0x14 | 24 << 32, receive, 0, 0, 0, 0]
