@@ -50,7 +50,7 @@ impl Call {
             words = [r.rsi, r.rdx, r.r10, r.r8, r.r9, 0, 0, 0];
             in_registers = 5;
         }
-        let taken = row(class, number).map_or(0, |row| row.parameters.len()).min(words.len());
+        let taken = parameter_count(class, number).min(words.len());
         for index in in_registers..taken {
             let slot = index.wrapping_sub(in_registers).wrapping_add(1).wrapping_mul(8) as u64;
             let mut bytes = [0; 8];
@@ -66,7 +66,7 @@ impl Call {
     }
 
     /// The row that serves this call.
-    pub fn row(&self) -> Option<&'static Row> {
+    pub fn row(&self) -> Option<Row> {
         row(self.class, self.number)
     }
 
@@ -82,11 +82,25 @@ impl Call {
 }
 
 /// The row of a call.
-pub fn row(class: Class, number: u32) -> Option<&'static Row> {
+pub fn row(class: Class, number: u32) -> Option<Row> {
     match class {
         Class::Bsd => bsd::row(number),
         Class::Mach => mach::row(number),
         Class::Machdep => machdep::row(number),
+    }
+}
+
+/// Every row of every table.
+pub fn rows() -> impl Iterator<Item = Row> {
+    bsd::rows().chain(mach::rows()).chain(machdep::rows())
+}
+
+/// How many parameters a call has.
+fn parameter_count(class: Class, number: u32) -> usize {
+    match class {
+        Class::Bsd => bsd::parameter_count(number),
+        Class::Mach => mach::parameter_count(number),
+        Class::Machdep => machdep::parameter_count(number),
     }
 }
 

@@ -17,7 +17,7 @@ use std::fs::{self, File};
 use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, Ordering};
 use xnu_core::UserAddr;
 use xnu_core::loader::EXEC_KEY;
 
@@ -141,7 +141,7 @@ fn device(options: &[u8]) -> Option<(CString, &[u8])> {
 }
 
 /// The variable of the options: in the runner's image, which the guest can neither change nor unmap.
-static OPTIONS: OnceLock<[u8; 8192]> = OnceLock::new();
+static OPTIONS: [AtomicU8; 8192] = [const { AtomicU8::new(0) }; 8192];
 
 /// Tells the core how programs that the guest executes are to be started: by this runner, with the options of this run.
 pub fn announce(process: &GuestProcess, cli: &Cli) {
@@ -167,15 +167,12 @@ pub fn announce(process: &GuestProcess, cli: &Cli) {
         let path = fs::canonicalize(dyld).unwrap_or_else(|_| dyld.clone());
         text.extend_from_slice(path.as_os_str().as_bytes());
     }
-    let options = OPTIONS.get_or_init(|| {
-        let mut bytes = [0; 8192];
-        if let Some(room) = bytes.get_mut(..text.len()) {
-            room.copy_from_slice(&text);
-        }
-        bytes
-    });
-    let address = |bytes: &'static [u8]| UserAddr::new(bytes.as_ptr() as u64);
-    process.loader.set(address(RUNNER), address(options));
+    // What ends the string is there already.
+    for (place, byte) in OPTIONS.iter().zip(text) {
+        place.store(byte, Ordering::Relaxed);
+    }
+    let options = UserAddr::new(OPTIONS.as_ptr() as u64);
+    process.loader.set(UserAddr::new(RUNNER.as_ptr() as u64), options);
 }
 
 /// Gives the process the name of its program, as `execve` does.

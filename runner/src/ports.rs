@@ -3,9 +3,10 @@
 use crate::cli::LkmChoice;
 use crate::heap;
 use crate::trap::{GuestThread, current_thread};
+use std::sync::atomic::{AtomicI32, Ordering};
 use xnu_abi::linux::Errno;
 use xnu_abi::lkm::Trap;
-use xnu_backend_linux::{Device, DeviceError, Embedded, Surroundings, ThreadSlot};
+use xnu_backend_linux::{Device, DeviceError, Embedded, Linux, Surroundings, ThreadSlot, device_call};
 use xnu_core::reserved::Reserved;
 use xnu_core::{Lkm, TrapArg};
 
@@ -34,53 +35,68 @@ impl Surroundings for Guests {
     }
 }
 
-/// What serves the guest's Mach ports.
+/// What serves the guest's Mach ports: the engine in the process unless a device was chosen.
 #[derive(Debug)]
-pub enum Ports {
-    /// The engine in the process.
-    Embedded(Embedded<Guests>),
-    /// The device.
-    Device(Device),
+pub struct Ports {
+    engine: Embedded<Guests>,
+    linux: Linux,
+    /// The descriptor of the device.
+    device: AtomicI32,
+}
+
+const NO_DEVICE: i32 = -1;
+
+impl Default for Ports {
+    fn default() -> Ports {
+        Ports::new()
+    }
 }
 
 impl Ports {
     /// The engine, not made yet.
-    pub const fn embedded() -> Ports {
-        Ports::Embedded(Embedded::new(Guests))
+    pub const fn new() -> Ports {
+        Ports { engine: Embedded::new(Guests), linux: Linux::new(), device: AtomicI32::new(NO_DEVICE) }
     }
 
-    /// What the command line asks for. The device that nobody named need not be there, nor be one.
+    /// Does as the command line asks. The device that nobody named need not be there, nor be one.
     ///
     /// # Errors
     /// The named device cannot be opened, or is none of Darling's.
-    pub fn open(choice: &LkmChoice) -> Result<Ports, DeviceError> {
-        match choice {
-            LkmChoice::Embedded => Ok(Ports::embedded()),
-            LkmChoice::Auto => Ok(Device::open().map_or(Ports::embedded(), Ports::Device)),
-            LkmChoice::Device(path) => Device::open_at(path).map(Ports::Device),
-        }
+    pub fn choose(&self, choice: &LkmChoice) -> Result<(), DeviceError> {
+        let device = match choice {
+            LkmChoice::Embedded => None,
+            LkmChoice::Auto => Device::open().ok(),
+            LkmChoice::Device(path) => Some(Device::open_at(path)?),
+        };
+        self.device.store(device.map_or(NO_DEVICE, Device::into_fd), Ordering::Release);
+        Ok(())
     }
 
-    /// As [`xnu_backend_linux::Linux::handle_faults`].
+    /// Whether it is the engine in the process.
+    pub fn is_embedded(&self) -> bool {
+        self.device.load(Ordering::Relaxed) == NO_DEVICE
+    }
+
+    /// As [`Linux::handle_faults`].
     pub fn handle_faults(&self) {
-        if let Ports::Embedded(engine) = self {
-            engine.handle_faults();
-        }
+        self.engine.handle_faults();
     }
 }
 
 impl Lkm for Ports {
     fn call_raw(&self, trap: Trap, arg: TrapArg<'_>) -> Result<isize, Errno> {
-        match self {
-            Ports::Embedded(engine) => engine.call_raw(trap, arg),
-            Ports::Device(device) => device.call_raw(trap, arg),
+        match self.device.load(Ordering::Relaxed) {
+            NO_DEVICE => self.engine.call_raw(trap, arg),
+            device => device_call(&self.linux, device, trap, arg),
         }
     }
 
     fn forked(&self) {
-        match self {
-            Ports::Embedded(engine) => engine.forked(),
-            Ports::Device(device) => device.forked(),
+        if self.is_embedded() {
+            self.engine.forked();
+        } else {
+            // The module gives the child a task of its own at its first call.
+            let _ = self.call_raw(Trap::GetApiVersion, TrapArg::None);
         }
     }
 }

@@ -41,7 +41,7 @@ impl Prefix {
         let directory = OwnedFd::from(open(&cli.prefix)?);
         let options =
             Options { case_insensitive: cli.case_insensitive, root_exit: !cli.no_root_exit && !cli.sandbox };
-        let process = Box::new(Process::new(Linux::new(), Ports::embedded()));
+        let process = Box::new(Process::new(Linux::new(), Ports::new()));
         set(&process, &directory, options)?;
         Ok(Some(Prefix { directory, options, process }))
     }

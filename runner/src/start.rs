@@ -6,12 +6,11 @@ use crate::exec::{self, HandedOver, OWN_VARIABLES};
 use crate::linked;
 use crate::load::{self, Bytes, FixedPage, Loaded};
 use crate::macho::{self, Kind, Program};
-use crate::ports::Ports;
 use crate::prefix::Prefix;
 use crate::sandbox;
 use crate::stack::{self, FileId, HandOver, RANDOM_BYTES, Stack, Start};
 use crate::trace::{self, Format, Options, Output, Recorder, Trace};
-use crate::trap::Guest;
+use crate::trap::{Guest, choose_ports};
 use std::convert::Infallible;
 use std::env;
 use std::ffi::{CStr, CString, OsStr, OsString, c_char};
@@ -221,7 +220,7 @@ impl Prepared {
             return self.start_linked();
         }
         let signals = self.handed_over.as_ref().map(|handed| (handed.mask, handed.ignored));
-        let ports = Ports::open(&self.cli.lkm).map_err(|error| {
+        choose_ports(&self.cli.lkm).map_err(|error| {
             let device = match &self.cli.lkm {
                 LkmChoice::Device(path) => path.to_string_lossy(),
                 _ => "/dev/mach".into(),
@@ -229,10 +228,10 @@ impl Prepared {
             let what = format_args!("--lkm={device}: {error}");
             Stopped::Failed(Failure::new(CANNOT_WORK, what))
         })?;
-        let thread = Guest::attach(recorder, signals, ports).map_err(cannot_work)?;
-        exec::announce(&thread.guest.process, &self.cli);
+        let thread = Guest::attach(recorder, signals).map_err(cannot_work)?;
+        exec::announce(thread.guest.process, &self.cli);
         if let Some(prefix) = &self.prefix {
-            prefix.apply(&thread.guest.process).map_err(cannot_work)?;
+            prefix.apply(thread.guest.process).map_err(cannot_work)?;
         }
 
         let (loaded, dyld, fixed) = self.map()?;

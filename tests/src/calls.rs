@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use xnu_backend_mock::{Mock, Ports};
 use xnu_core::table::{Class, Row};
-use xnu_core::{Call, Context, Process, Reply, Thread, UserAddr, bsd, dispatch, mach, machdep, signal};
+use xnu_core::{Call, Context, Process, Reply, Thread, UserAddr, dispatch, signal};
 
 /// Guest memory that the calls know of: two pages to read and write, one only to read, and some texts.
 struct Guest {
@@ -185,9 +185,9 @@ impl Guest {
 /// The numbers of every row that a handler serves, with those of the twins.
 fn served() -> Vec<(Class, u32)> {
     use xnu_core::table::Grade::{Faithful, Fake, Partial};
-    let rows = [bsd::ROWS, mach::ROWS, machdep::ROWS].into_iter().flatten();
-    rows.filter(|row| matches!(row.grade, Faithful | Partial(_) | Fake(_)))
-        .flat_map(|row: &Row| {
+    dispatch::rows()
+        .filter(|row| matches!(row.grade, Faithful | Partial(_) | Fake(_)))
+        .flat_map(|row: Row| {
             let twin = row.twin.map(|twin| (row.class, twin));
             [(row.class, row.number)].into_iter().chain(twin)
         })
@@ -203,10 +203,10 @@ pub fn run(bytes: &mut dyn Iterator<Item = u8>, limit: usize) -> usize {
     let mut guest = Guest::new();
     for done in 0..limit {
         let Some((class, number)) = Guest::number(bytes) else { return done };
-        let parameters = dispatch::row(class, number).map_or(&[][..], |row| row.parameters);
+        let row = dispatch::row(class, number);
         // What no parameter takes is rubbish.
         let mut words = [0xdead_beef_dead_beef; 8];
-        for (word, parameter) in words.iter_mut().zip(parameters) {
+        for (word, parameter) in words.iter_mut().zip(row.iter().flat_map(|row| row.parameters.iter())) {
             match guest.argument(parameter.name, bytes) {
                 Some(given) => *word = given,
                 None => return done,

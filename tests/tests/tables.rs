@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use xnu_core::dispatch;
 use xnu_core::table::{Class, Family, Grade, Row};
-use xnu_core::{bsd, dispatch, mach, machdep};
 
 const BSD_SYSCALLS: &str = include_str!("../data/bsd_syscalls.tsv");
 const MACH_TRAPS: &str = include_str!("../data/mach_traps.tsv");
 const MACHDEP_CALLS: &str = include_str!("../data/machdep_calls.tsv");
 
-const TABLES: [&[Row]; 3] = [bsd::ROWS, mach::ROWS, machdep::ROWS];
+const CLASSES: [Class; 3] = [Class::Bsd, Class::Mach, Class::Machdep];
 
 /// The indirect call: an empty row in XNU too, but its entry takes the real number from the first argument, so it is
 /// no removed call.
@@ -60,9 +60,14 @@ fn machdep_reference() -> BTreeMap<u32, Call> {
         .collect()
 }
 
+/// The rows of one table.
+fn rows(class: Class) -> impl Iterator<Item = Row> {
+    dispatch::rows().filter(move |row| row.class == class)
+}
+
 /// Every number of a table with its name there, twins included.
-fn numbers(rows: &'static [Row]) -> impl Iterator<Item = (u32, String, &'static Row)> {
-    rows.iter().flat_map(|row| {
+fn numbers(class: Class) -> impl Iterator<Item = (u32, String, Row)> {
+    rows(class).flat_map(|row| {
         let twin = row.twin.map(|twin| (twin, format!("{}_nocancel", row.name), row));
         [(row.number, row.name.to_string(), row)].into_iter().chain(twin)
     })
@@ -75,10 +80,10 @@ fn no_complaints(complaints: &[String]) {
 
 /// Numbers, names and argument counts of one table.
 #[track_caller]
-fn is_the_reference(rows: &'static [Row], reference: &BTreeMap<u32, Call>, range: Range<u32>) {
+fn is_the_reference(class: Class, reference: &BTreeMap<u32, Call>, range: Range<u32>) {
     let mut complaints = Vec::new();
     let mut seen = BTreeMap::new();
-    for (number, name, row) in numbers(rows) {
+    for (number, name, row) in numbers(class) {
         if let Some(other) = seen.insert(number, name.clone()) {
             complaints.push(format!("{number} is {other} and {name}"));
         }
@@ -108,17 +113,17 @@ fn is_the_reference(rows: &'static [Row], reference: &BTreeMap<u32, Call>, range
 
 #[test]
 fn bsd_table_has_the_numbers_names_and_arguments_of_xnu() {
-    is_the_reference(bsd::ROWS, &bsd_reference(), 0..558);
+    is_the_reference(Class::Bsd, &bsd_reference(), 0..558);
 }
 
 #[test]
 fn mach_table_has_the_numbers_names_and_arguments_of_xnu() {
-    is_the_reference(mach::ROWS, &mach_reference(), 0..128);
+    is_the_reference(Class::Mach, &mach_reference(), 0..128);
 }
 
 #[test]
 fn machdep_table_has_the_numbers_names_and_arguments_of_xnu() {
-    is_the_reference(machdep::ROWS, &machdep_reference(), 0..7);
+    is_the_reference(Class::Machdep, &machdep_reference(), 0..7);
 }
 
 #[test]
@@ -141,7 +146,7 @@ fn exceptions_are_needed() {
 #[test]
 fn empty_rows_are_empty_in_xnu_too() {
     let mut complaints = Vec::new();
-    for row in bsd::ROWS {
+    for row in rows(Class::Bsd) {
         let theirs = bsd_reference().remove(&row.number).map(|call| call.name).unwrap_or_default();
         let fits = match row.grade {
             Grade::Nosys(_) => theirs == "nosys",
@@ -154,8 +159,8 @@ fn empty_rows_are_empty_in_xnu_too() {
             complaints.push(format!("{} {}: {:?}, XNU has {theirs}", row.number, row.name, row.grade));
         }
     }
-    for (rows, reference) in [(mach::ROWS, mach_reference()), (machdep::ROWS, machdep_reference())] {
-        for row in rows {
+    for (class, reference) in [(Class::Mach, mach_reference()), (Class::Machdep, machdep_reference())] {
+        for row in rows(class) {
             let empty = reference.get(&row.number).is_some_and(|call| call.name == "kern_invalid");
             if empty != (row.grade == Grade::Invalid) || matches!(row.grade, Grade::Nosys(_)) {
                 let class = row.class.name();
@@ -172,8 +177,8 @@ fn removed_is_the_family_of_empty_rows_alone() {
         matches!(row.name, "enosys" | "nosys" | "kern_invalid") && (row.class, row.number) != INDIRECT
     };
     let mut complaints = Vec::new();
-    for row in TABLES.into_iter().flatten() {
-        if empty(row) != (row.family == Family::removed) {
+    for row in dispatch::rows() {
+        if empty(&row) != (row.family == Family::removed) {
             complaints.push(format!("{} {} {}", row.class.name(), row.number, row.name));
         }
     }
@@ -183,7 +188,7 @@ fn removed_is_the_family_of_empty_rows_alone() {
 #[test]
 fn every_reservation_is_explained() {
     let mut complaints = Vec::new();
-    for row in TABLES.into_iter().flatten() {
+    for row in dispatch::rows() {
         let needs_note = !matches!(row.grade, Grade::Faithful | Grade::Invalid | Grade::Todo);
         if needs_note && row.grade.note().trim().is_empty() {
             complaints.push(format!("{} {} {}", row.class.name(), row.number, row.name));
@@ -193,22 +198,18 @@ fn every_reservation_is_explained() {
 }
 
 #[test]
-fn rows_are_in_the_order_of_their_numbers() {
-    for rows in TABLES {
-        for pair in rows.windows(2) {
-            assert!(pair[0].number < pair[1].number, "{} comes after {}", pair[1].number, pair[0].number);
-        }
-        for row in rows {
-            assert!(row.twin.is_none_or(|twin| twin > row.number), "the twin of {}", row.name);
-        }
+fn rows_say_as_many_parameters_as_they_have() {
+    for row in dispatch::rows() {
+        assert!(row.twin.is_none_or(|twin| twin > row.number), "the twin of {}", row.name);
+        assert_eq!(row.parameters.iter().count(), row.parameters.len(), "{}", row.name);
+        assert!(row.parameters.get(row.parameters.len()).is_none(), "{}", row.name);
     }
 }
 
 #[test]
 fn lookup_finds_every_number_and_nothing_else() {
-    for rows in TABLES {
-        let class = rows[0].class;
-        let expected: BTreeMap<u32, &Row> = numbers(rows).map(|(number, _, row)| (number, row)).collect();
+    for class in CLASSES {
+        let expected: BTreeMap<u32, Row> = numbers(class).map(|(number, _, row)| (number, row)).collect();
         for number in (0..1000).chain([u32::MAX, u32::MAX / 2, 1 << 16, 0x00ff_ffff]) {
             let found = dispatch::row(class, number).map(|row| row.number);
             let row = expected.get(&number).map(|row| row.number);
@@ -225,9 +226,9 @@ fn nocancel_calls_share_the_row_of_their_plain_call() {
         .filter(|(_, call)| is_nocancel(&call.name))
         .map(|(number, _)| number)
         .collect();
-    let ours: BTreeSet<u32> = bsd::ROWS.iter().filter_map(|row| row.twin).collect();
+    let ours: BTreeSet<u32> = rows(Class::Bsd).filter_map(|row| row.twin).collect();
     let alone: Vec<u32> =
-        bsd::ROWS.iter().filter(|row| is_nocancel(row.name)).map(|row| row.number).collect();
+        rows(Class::Bsd).filter(|row| is_nocancel(row.name)).map(|row| row.number).collect();
     assert_eq!(alone, [0; 0], "rows of their own");
     assert_eq!(ours, theirs);
 }

@@ -262,7 +262,7 @@ fn run_native(call: &Call, from: &CStr, to: &CStr) -> String {
 
 fn run_emulated(call: &Call, from: &CStr, to: &CStr) -> String {
     let (name, arguments) = (call.guest)(from.as_ptr() as u64, to.as_ptr() as u64);
-    let row = bsd::ROWS.iter().find(|row| row.name == name).expect("a call of this name");
+    let row = bsd::rows().find(|row| row.name == name).expect("a call of this name");
     let process = Process::new(Linux::new(), Module::new());
     let mut words = [0; 8];
     words[..arguments.len()].copy_from_slice(&arguments);

@@ -42,24 +42,28 @@ pub fn fchflags<K: Kernel, L>(cx: &mut Context<'_, K, L>, fd: Fd, flags: FileFla
 }
 
 /// What `stat` shows of a file, with the flags that are kept in an attribute.
-#[inline(never)]
+#[inline]
 pub(super) fn shown<K: Kernel>(kernel: &K, object: &Object<'_>, stat: &Statx) -> Stat64 {
     let mut shown = statx_to_stat64(stat);
-    if stat.stx_attributes & u64::from(linux_flags::STATX_ATTR_NODUMP) != 0
-        && let Some(kept) = kept_flags(kernel, object)
-    {
-        // Linux's word counts for what it enforces; which of two flags it was is in the attribute.
-        let marks = FileFlags::from_bits_retain(shown.st_flags).difference(FileFlags::UF_NODUMP);
-        let kept = FileFlags::from_bits_retain(kept);
-        let mut flags = kept;
-        for (user, system) in PAIRS {
-            if marks.contains(*system) && !kept.contains(*user) {
-                flags |= *system;
-            }
-        }
-        shown.st_flags = flags.bits();
+    if stat.stx_attributes & u64::from(linux_flags::STATX_ATTR_NODUMP) != 0 {
+        shown.st_flags = with_kept_flags(kernel, object, shown.st_flags);
     }
     shown
+}
+
+#[inline(never)]
+fn with_kept_flags<K: Kernel>(kernel: &K, object: &Object<'_>, told: u32) -> u32 {
+    let Some(kept) = kept_flags(kernel, object) else { return told };
+    // Linux's word counts for what it enforces; which of two flags it was is in the attribute.
+    let marks = FileFlags::from_bits_retain(told).difference(FileFlags::UF_NODUMP);
+    let kept = FileFlags::from_bits_retain(kept);
+    let mut flags = kept;
+    for (user, system) in PAIRS {
+        if marks.contains(*system) && !kept.contains(*user) {
+            flags |= *system;
+        }
+    }
+    flags.bits()
 }
 
 /// The owner's flag and the superuser's for the same thing.

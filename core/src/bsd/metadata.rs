@@ -1,7 +1,7 @@
 //! What is known of a file: `stat` and its kin, each in today's form, in the old one with inode numbers of 32 bits, and
 //! with an access control list, of which there is none.
 
-use super::fcntl::file::{Kind, kind};
+use super::fcntl::file::{Kind, kind_of};
 use super::filesec;
 use super::flags::shown;
 use super::object::{Object, effective_user, links};
@@ -62,10 +62,11 @@ pub fn lstat<K: Kernel, L, T: Form>(
 pub fn fstat<K: Kernel, L, T: Form>(cx: &mut Context<'_, K, L>, fd: Fd, buf: UserPtr<T>) -> SysResult<()> {
     let kernel = cx.kernel();
     let file = fd.to_linux()?;
-    let answer = match kind(kernel, file)? {
-        (Kind::Pipe, stat) => pipe_to_stat64(&stat, waiting(kernel, file)),
-        (Kind::Socket, stat) => socket_to_stat64(&stat, waiting(kernel, file)),
-        (_, stat) => shown(kernel, &Object::open(file), &stat),
+    let stat = linux::metadata::fstatx(kernel, file).to_bsd()?;
+    let answer = match kind_of(kernel, file, &stat)? {
+        Kind::Pipe => pipe_to_stat64(&stat, waiting(kernel, file)),
+        Kind::Socket => socket_to_stat64(&stat, waiting(kernel, file)),
+        _ => shown(kernel, &Object::open(file), &stat),
     };
     write(kernel, buf, &answer)
 }

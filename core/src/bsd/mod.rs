@@ -56,4 +56,4 @@ pub mod wait;
 pub mod working;
 pub mod xattr;
 
-pub use table::{ROWS, dispatch, row};
+pub use table::{dispatch, parameter_count, row, rows};

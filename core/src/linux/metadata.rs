@@ -7,6 +7,7 @@ use xnu_abi::linux::{STATX_BASIC_STATS, STATX_BTIME, STATX_MNT_ID, Statfs, Statx
 use zerocopy::{FromZeros, IntoBytes};
 
 /// `man 2 statx`. `path` ends with a NUL; the basic fields and the birth time are asked for.
+#[inline(always)]
 pub fn statx<K: Kernel>(kernel: &K, directory: LinuxFd, path: &[u8], flags: u32) -> LinuxResult<Statx> {
     statx_with(kernel, directory, path, flags, STATX_BASIC_STATS | STATX_BTIME)
 }
@@ -43,6 +44,7 @@ pub fn fstatx_mount<K: Kernel>(kernel: &K, file: LinuxFd) -> LinuxResult<Statx> 
 }
 
 /// `man 2 statx` of an open file.
+#[inline(always)]
 pub fn fstatx<K: Kernel>(kernel: &K, file: LinuxFd) -> LinuxResult<Statx> {
     statx(kernel, file, b"\0", flags::AT_EMPTY_PATH)
 }

@@ -23,7 +23,7 @@ use xnu_abi::lkm::Trap;
 use xnu_abi::lkm::args::MachPortDeallocateArgs;
 use zerocopy::{FromBytes, IntoBytes};
 
-pub use table::{ROWS, dispatch, row};
+pub use table::{dispatch, parameter_count, row, rows};
 
 /// `MACH_PORT_NULL`: no port.
 const MACH_PORT_NULL: u32 = 0;

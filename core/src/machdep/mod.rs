@@ -3,4 +3,4 @@
 pub mod processor;
 mod table;
 
-pub use table::{ROWS, dispatch, row};
+pub use table::{dispatch, parameter_count, row, rows};

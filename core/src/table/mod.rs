@@ -6,7 +6,7 @@ mod row;
 
 pub use argument::{Argument, DirFd, Fd, Rendering, UserBuf, UserOut, UserPath};
 pub use named::{FcntlArgument, IoctlNumber};
-pub use row::{Class, Family, Grade, Parameter, Reply, Return, Row, SysResult, Unchanged};
+pub use row::{Class, Family, Grade, Parameter, Parameters, Reply, Return, Row, SysResult, Unchanged};
 
 /// Declares a table of calls.
 ///
@@ -32,28 +32,52 @@ macro_rules! calls {
                 -> $return:ty => $grade:ident ( $($how:tt)* ),
         )*
     ) => {
-        /// Every row, in the order of its number.
-        pub static ROWS: &[$crate::table::Row] = &[
-            $($crate::table::Row {
-                class: $crate::table::Class::$class,
-                number: $number,
-                twin: $crate::table::twin!($($twin)?),
-                name: stringify!($name),
-                family: $crate::table::Family::$family,
-                parameters: &[$($crate::table::Parameter {
-                    name: stringify!($argument),
-                    render: <$type as $crate::table::Argument>::render,
-                }),*],
-                render_return: <$return as $crate::table::Return>::render,
-                grade: $crate::table::grade!($grade $($how)*),
-            }),*
-        ];
-
         /// The row that serves `number`, which may be that of a `_nocancel` twin.
-        pub fn row(number: u32) -> Option<&'static $crate::table::Row> {
-            static INDEX: [u16; $crate::table::INDEX_LENGTH] = $crate::table::index(ROWS);
-            let index = INDEX.get(number as usize)?;
-            ROWS.get(*index as usize)
+        pub fn row(number: u32) -> Option<$crate::table::Row> {
+            match number {
+                $($number $(| $twin)? => {
+                    // A function each: made by instructions, a row costs a program that never asks nothing. A table of
+                    // rows would be relocated at every start.
+                    #[inline(never)]
+                    fn row() -> $crate::table::Row {
+                        $crate::table::Row {
+                            class: $crate::table::Class::$class,
+                            number: $number,
+                            twin: $crate::table::twin!($($twin)?),
+                            name: stringify!($name),
+                            family: $crate::table::Family::$family,
+                            parameters: $crate::table::Parameters::new(
+                                parameter_count($number),
+                                |_each| {
+                                    $(_each($crate::table::Parameter {
+                                        name: stringify!($argument),
+                                        render: <$type as $crate::table::Argument>::render,
+                                    });)*
+                                },
+                            ),
+                            render_return: <$return as $crate::table::Return>::render,
+                            grade: $crate::table::grade!($grade $($how)*),
+                        }
+                    }
+                    Some(row())
+                })*
+                _ => None,
+            }
+        }
+
+        /// Every row, in the order of its number.
+        pub fn rows() -> impl Iterator<Item = $crate::table::Row> {
+            let numbers = 0..$crate::table::NUMBERS as u32;
+            numbers.filter_map(|number| row(number).filter(|row| row.number == number))
+        }
+
+        /// How many parameters call `number` has; 0 if there is no such call.
+        #[inline]
+        pub fn parameter_count(number: u32) -> usize {
+            static COUNTS: [u8; $crate::table::NUMBERS] = $crate::table::counts(&[
+                $(($number, $crate::table::twin!($($twin)?), &[$(stringify!($argument)),*])),*
+            ]);
+            COUNTS.get(number as usize).copied().unwrap_or(0).into()
         }
 
         /// Decodes the arguments of call `number`, runs its handler and encodes the answer.
@@ -179,19 +203,23 @@ macro_rules! names_kept_descriptor {
 pub(crate) use {calls, grade, names_kept_descriptor, serve, twin};
 
 /// One more than the largest number that any table may have.
-pub(crate) const INDEX_LENGTH: usize = 600;
+pub(crate) const NUMBERS: usize = 600;
 
-/// Where each number's row is in a table; `u16::MAX` where there is none.
+/// A line of a table, as far as counting goes: number, `_nocancel` twin, names of the parameters.
+pub(crate) type Counted = (u32, Option<u32>, &'static [&'static str]);
+
+/// How many parameters each number's call has.
 #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "evaluated by the compiler")]
-pub(crate) const fn index(rows: &[Row]) -> [u16; INDEX_LENGTH] {
-    let mut index = [u16::MAX; INDEX_LENGTH];
+pub(crate) const fn counts(rows: &[Counted]) -> [u8; NUMBERS] {
+    let mut counts = [0; NUMBERS];
     let mut at = 0;
     while at < rows.len() {
-        index[rows[at].number as usize] = at as u16;
-        if let Some(twin) = rows[at].twin {
-            index[twin as usize] = at as u16;
+        let (number, twin, parameters) = rows[at];
+        counts[number as usize] = parameters.len() as u8;
+        if let Some(twin) = twin {
+            counts[twin as usize] = parameters.len() as u8;
         }
         at += 1;
     }
-    index
+    counts
 }

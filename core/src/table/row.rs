@@ -187,6 +187,48 @@ pub struct Parameter {
     pub render: fn(&Rendering<'_>, &mut dyn Write) -> fmt::Result,
 }
 
+/// The parameters of a call, in order.
+#[derive(Clone, Copy, Debug)]
+pub struct Parameters {
+    count: usize,
+    each: fn(&mut dyn FnMut(Parameter)),
+}
+
+impl Parameters {
+    /// `each` hands out `count` parameters.
+    pub(crate) const fn new(count: usize, each: fn(&mut dyn FnMut(Parameter))) -> Parameters {
+        Parameters { count, each }
+    }
+
+    /// How many there are.
+    pub const fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether the call takes none.
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The one at `index`.
+    pub fn get(&self, index: usize) -> Option<Parameter> {
+        let (mut at, mut found) = (0_usize, None);
+        (self.each)(&mut |parameter| {
+            if at == index {
+                found = Some(parameter);
+            }
+            at = at.wrapping_add(1);
+        });
+        found
+    }
+
+    /// One after the other.
+    pub fn iter(&self) -> impl Iterator<Item = Parameter> {
+        let parameters = *self;
+        (0..self.count).filter_map(move |index| parameters.get(index))
+    }
+}
+
 /// A line of a table.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
@@ -200,8 +242,8 @@ pub struct Row {
     pub name: &'static str,
     /// The room it belongs to.
     pub family: Family,
-    /// The parameters in order.
-    pub parameters: &'static [Parameter],
+    /// The parameters.
+    pub parameters: Parameters,
     /// Writes a successful result, given the first return word.
     pub render_return: fn(u64, &mut dyn Write) -> fmt::Result,
     /// How far it is served.

@@ -30,8 +30,8 @@ pub(super) fn clock_ns(clock: libc::clockid_t) -> u64 {
 
 /// EAX, EBX, ECX and EDX of a CPUID leaf; zeros beyond the last leaf. A virtual machine pays about 1 µs.
 pub(super) fn cpuid(leaf: u32, subleaf: u32) -> [u32; 4] {
-    // CPUID exists on every x86-64. Beyond the last leaf, Intel answers with some other leaf.
-    if __cpuid_count(0, 0).eax < leaf {
+    // CPUID and its leaf 1 exist on every x86-64. Beyond the last leaf, Intel answers with some other leaf.
+    if leaf > 1 && __cpuid_count(0, 0).eax < leaf {
         return [0; 4];
     }
     let answer = __cpuid_count(leaf, subleaf);

@@ -33,7 +33,7 @@ pub(super) struct Head {
 pub(super) struct CallRecord<'a> {
     pub(super) head: Head,
     pub(super) call: &'a Call,
-    pub(super) row: Option<&'static Row>,
+    pub(super) row: Option<Row>,
     pub(super) outcome: Outcome,
     /// None where the call does not return.
     pub(super) duration_ns: Option<u64>,
@@ -54,17 +54,12 @@ pub(super) struct UndecodableRecord {
 const REGISTER_ARGUMENTS: usize = 6;
 
 /// A row of a call that has a name of its own: empty rows are all called the same.
-fn named(row: Option<&'static Row>) -> Option<&'static Row> {
+fn named(row: Option<Row>) -> Option<Row> {
     row.filter(|row| !matches!(row.name, "nosys" | "enosys" | "kern_invalid"))
 }
 
 /// The name of a call; one that has none is named by its number.
-pub(super) fn write_name(
-    class: Class,
-    number: u32,
-    row: Option<&'static Row>,
-    out: &mut dyn Write,
-) -> fmt::Result {
+pub(super) fn write_name(class: Class, number: u32, row: Option<Row>, out: &mut dyn Write) -> fmt::Result {
     match named(row) {
         Some(row) if row.twin == Some(number) => write!(out, "{}_nocancel", row.name),
         Some(row) => out.write_str(row.name),
@@ -198,7 +193,7 @@ impl UndecodableRecord {
     }
 }
 
-fn write_result(outcome: Outcome, row: Option<&Row>, out: &mut dyn Write) -> fmt::Result {
+fn write_result(outcome: Outcome, row: Option<Row>, out: &mut dyn Write) -> fmt::Result {
     match outcome {
         Outcome::None => out.write_char('?'),
         Outcome::Words(first, second) => {

@@ -81,7 +81,7 @@ impl Recorder {
     pub fn enter<K: Kernel>(&self, kernel: &K, call: &Call) -> Entered {
         let row = call.row();
         let start_ns = now(kernel);
-        let is_written = row.is_some_and(does_not_return);
+        let is_written = row.as_ref().is_some_and(does_not_return);
         if is_written {
             if self.summary {
                 self.channel.counters().of(Some(call.class), call.number).add(false, 0);
@@ -101,7 +101,7 @@ impl Recorder {
         }
         let row = call.row();
         let duration_ns = now(kernel).saturating_sub(entered.start_ns);
-        let outcome = Outcome::of(Some(call.class), row, reply);
+        let outcome = Outcome::of(Some(call.class), row.as_ref(), reply);
         if self.summary {
             let counter = self.channel.counters().of(Some(call.class), call.number);
             if entered.is_written {
@@ -153,7 +153,7 @@ impl Recorder {
         &self,
         kernel: &K,
         call: &Call,
-        row: Option<&'static Row>,
+        row: Option<Row>,
         outcome: Outcome,
         times_ns: Option<(u64, u64)>,
     ) {

@@ -6,8 +6,7 @@
 #![allow(unsafe_code)]
 
 use super::Guest;
-use std::arch::asm;
-use std::arch::x86_64::{__cpuid, __cpuid_count};
+use std::arch::{asm, is_x86_feature_detected};
 use std::io;
 use std::mem::offset_of;
 use std::ops::Range;
@@ -82,7 +81,7 @@ impl GuestThread {
             interrupted: None,
             fault: None,
             components,
-            compact: u8::from(has_xsavec()),
+            compact: u8::from(is_x86_feature_detected!("xsavec")),
             all_registers: 1,
             inbox: AtomicU32::new(0),
             watched: AtomicBool::new(false),
@@ -218,21 +217,16 @@ fn map_aligned() -> io::Result<*mut u8> {
     }
 }
 
-/// The components that the processor and Linux have, of those that are kept; `None` without `xsave`.
+/// The components that the processor and Linux have, of those that are kept; `None` without `xsave`, or where Linux
+/// saves no more than `fxsave` does.
 fn components() -> Option<u32> {
-    const OSXSAVE: u32 = 1 << 27;
-    if __cpuid(1).ecx & OSXSAVE == 0 {
+    if !is_x86_feature_detected!("xsave") {
         return None;
     }
     let enabled: u32;
-    // SAFETY: there where OSXSAVE is; reads a register that all may read.
+    // SAFETY: there where Linux saves by XSAVE; reads a register that all may read.
     unsafe { asm!("xgetbv", in("ecx") 0, out("eax") enabled, out("edx") _, options(nomem, nostack)) };
     Some(enabled & VectorState::COMPONENTS as u32)
-}
-
-fn has_xsavec() -> bool {
-    const XSAVEC: u32 = 1 << 1;
-    __cpuid_count(0xd, 1).eax & XSAVEC != 0
 }
 
 const _: () =

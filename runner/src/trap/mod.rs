@@ -15,12 +15,13 @@ mod handler;
 mod serve;
 mod siginfo;
 
+use crate::cli::LkmChoice;
 use crate::heap;
 use crate::ports::Ports;
 use crate::trace::Recorder;
 use std::io;
 use std::ops::Range;
-use xnu_backend_linux::Linux;
+use xnu_backend_linux::{DeviceError, Linux};
 use xnu_core::Process;
 use xnu_core::registers::Registers;
 use xnu_core::reserved::CapacityError;
@@ -30,10 +31,21 @@ pub use area::{GuestThread, current_thread};
 /// The guest's process, as the runner has it.
 pub type GuestProcess = Process<Linux, Ports>;
 
+/// The one process. Not built where it is used: its pages are touched when they are needed.
+static PROCESS: GuestProcess = Process::new(Linux::new(), Ports::new());
+
+/// Says what serves the guest's Mach ports. Before [`Guest::attach`].
+///
+/// # Errors
+/// The device that was named cannot be opened, or is none of Darling's.
+pub fn choose_ports(choice: &LkmChoice) -> Result<(), DeviceError> {
+    PROCESS.lkm.choose(choice)
+}
+
 /// What the whole process shares. Lives as long as the guest does.
 pub struct Guest {
     /// The core's state.
-    pub process: GuestProcess,
+    pub process: &'static GuestProcess,
     /// Where calls are traced to, if anywhere.
     pub recorder: Option<Recorder>,
     /// The runner's text: what may make Linux calls.
@@ -53,21 +65,16 @@ impl Guest {
     pub fn attach(
         recorder: Option<Recorder>,
         signals: Option<(u32, u32)>,
-        ports: Ports,
     ) -> io::Result<&'static mut GuestThread> {
-        let memory = match ports {
-            Ports::Embedded(_) => Some(heap::reserve()?),
-            Ports::Device(_) => None,
-        };
+        let memory = if PROCESS.lkm.is_embedded() { Some(heap::reserve()?) } else { None };
         let traced = recorder.as_ref().map(Recorder::memory);
-        let process = Process::new(Linux::new(), ports);
-        let thread = GuestThread::new(Guest { process, recorder, text: entry::text() })?;
+        let thread = GuestThread::new(Guest { process: &PROCESS, recorder, text: entry::text() })?;
         thread.use_signal_stack()?;
         for range in [Some(entry::image()), Some(thread.area()), traced, memory].into_iter().flatten() {
             thread.keep(range).map_err(|_| io::Error::other("too many mappings to protect"))?;
         }
         handler::inherit(thread, signals)?;
-        handler::install(&thread.guest.process)?;
+        handler::install(thread.guest.process)?;
         thread.guest.process.kernel.handle_faults();
         thread.guest.process.lkm.handle_faults();
         Ok(thread)

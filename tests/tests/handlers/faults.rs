@@ -7,7 +7,7 @@ use xnu_abi::darwin;
 use xnu_abi::linux::{Errno, Sysno};
 use xnu_backend_mock::{ChildChange, Fault, Mock, Plan};
 use xnu_core::table::Grade;
-use xnu_core::{Reply, bsd, mach, machdep};
+use xnu_core::{Reply, dispatch};
 
 const SYNC_VOLUME: u64 = 0x8004_4101;
 
@@ -518,7 +518,7 @@ fn check(name: &str, reply: Reply, expected: darwin::Errno) {
         | "clock_sleep_trap"
             if matches!(reply, Reply::Value(0, 0)) => {}
         // A Mach call's error is a number like any other.
-        _ if mach::ROWS.iter().any(|row| row.name == name) => {
+        _ if mach::rows().any(|row| row.name == name) => {
             assert!(matches!(reply, Reply::Value(1.., 0)), "{name}: {reply:?}");
         }
         // Nothing is left that could be told.
@@ -555,9 +555,7 @@ fn check(name: &str, reply: Reply, expected: darwin::Errno) {
 fn every_handler_that_is_served_is_among_the_good_calls() {
     let k = machine();
     let tried: BTreeSet<&str> = good_calls(&k).into_iter().map(|(name, _)| name).collect();
-    let served: BTreeSet<&str> = [bsd::ROWS, mach::ROWS, machdep::ROWS]
-        .into_iter()
-        .flatten()
+    let served: BTreeSet<&str> = dispatch::rows()
         .filter(|row| matches!(row.grade, Grade::Faithful | Grade::Partial(_) | Grade::Fake(_)))
         .map(|row| row.name)
         .collect();

@@ -10,10 +10,9 @@ use xnu_abi::darwin::signal::{SigactionFlags, Signal, SigprocmaskHow};
 use xnu_abi::darwin::time::Itimer;
 use xnu_abi::darwin::unistd::{AccessFlags, Whence};
 use xnu_backend_mock::{Fault, Mock, Plan, Ports};
-use xnu_core::dispatch;
 use xnu_core::registers::{CARRY, Registers};
 use xnu_core::table::Class;
-use xnu_core::{Call, Context, Kernel, Lkm, Process, Reply, Thread, UserAddr, bsd, mach, machdep};
+use xnu_core::{Call, Context, Kernel, Lkm, Process, Reply, Thread, UserAddr, dispatch};
 
 /// One process with one thread on kernel `K`.
 pub(crate) struct Machine<K, L = Ports> {
@@ -124,8 +123,9 @@ impl<K: Kernel, L: Lkm> Machine<K, L> {
     /// The same by name; `_nocancel` twins are served by the same row, which is checked on the way.
     #[track_caller]
     pub(crate) fn by_name(&self, name: &str, arguments: &[u64]) -> Reply {
-        let mut rows = [bsd::ROWS, mach::ROWS, machdep::ROWS].into_iter().flatten();
-        let row = rows.find(|row| row.name == name).unwrap_or_else(|| panic!("there is no call {name}"));
+        let row = dispatch::rows()
+            .find(|row| row.name == name)
+            .unwrap_or_else(|| panic!("there is no call {name}"));
         assert!(arguments.len() <= row.parameters.len(), "{name} takes {} arguments", row.parameters.len());
         self.call(row.class, row.number, arguments)
     }

@@ -13,7 +13,7 @@ const AT_FDCWD: u64 = -2i64 as u64;
 
 /// Makes a call.
 fn call(process: &'static Own, name: &str, arguments: &[u64]) -> Reply {
-    let row = bsd::ROWS.iter().find(|row| row.name == name).unwrap_or_else(|| panic!("no call {name}"));
+    let row = bsd::rows().find(|row| row.name == name).unwrap_or_else(|| panic!("no call {name}"));
     let mut words = [0; 8];
     words[..arguments.len()].copy_from_slice(arguments);
     let call = Call { class: row.class, number: row.number, words };

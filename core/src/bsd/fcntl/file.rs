@@ -25,14 +25,19 @@ pub(in crate::bsd) enum Kind {
 /// The kind of an open file, and all that `stat` knows of it. A descriptor that is not open is `EBADF`.
 pub(in crate::bsd) fn kind<K: Kernel>(kernel: &K, file: LinuxFd) -> SysResult<(Kind, Statx)> {
     let stat = linux::metadata::fstatx(kernel, file).to_bsd()?;
-    let kind = match Mode::from_bits_retain(stat.stx_mode).file_type() {
+    Ok((kind_of(kernel, file, &stat)?, stat))
+}
+
+/// The kind of an open file of which `stat` is known.
+#[inline(always)]
+pub(in crate::bsd) fn kind_of<K: Kernel>(kernel: &K, file: LinuxFd, stat: &Statx) -> SysResult<Kind> {
+    Ok(match Mode::from_bits_retain(stat.stx_mode).file_type() {
         FileType::S_IFSOCK => Kind::Socket,
         FileType::S_IFIFO if linux::metadata::file_system(kernel, file).to_bsd()? == PIPEFS => Kind::Pipe,
         // Linux's files without an inode of their own (eventfd, epoll, …) have no type.
         kind if kind.name().is_none() => Kind::Other,
         kind => Kind::Vnode(kind),
-    };
-    Ok((kind, stat))
+    })
 }
 
 /// The type of a file that is a vnode, for those that want no more. Apart, since much is told and little kept.

@@ -8,7 +8,7 @@ use super::{Flat, Random, channel, taken};
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::signal::Signal;
 use xnu_core::signal::Info;
-use xnu_core::table::{Class, Grade, Row};
+use xnu_core::table::{Class, Grade};
 use xnu_core::{Call, Reply};
 
 const PATH: u64 = Flat::BASE;
@@ -82,7 +82,7 @@ fn a_grade_is_noted_the_first_time() {
     );
     assert_eq!(s.bsd(264, &shmdt, Reply::Error(Errno::ENOSYS)), format!("{line}\n"));
     // Which rows are partial changes, so any will do, or none.
-    if let Some(row) = rows().find(|row| matches!(row.grade, Grade::Partial(_))) {
+    if let Some(row) = xnu_core::dispatch::rows().find(|row| matches!(row.grade, Grade::Partial(_))) {
         let again = call(row.class, row.number, &[]);
         assert!(s.make(&again, Reply::Value(0, 0)).contains("[partial: "));
         assert!(!s.make(&again, Reply::Value(0, 0)).contains('['));
@@ -219,10 +219,6 @@ fn json_has_every_field() {
     assert_eq!(json::lines(&taken(&mut s.reader))[0]["class"], "class5".into());
 }
 
-fn rows() -> impl Iterator<Item = &'static Row> {
-    xnu_core::bsd::ROWS.iter().chain(xnu_core::mach::ROWS).chain(xnu_core::machdep::ROWS)
-}
-
 /// Memory without any zero, so that every string is as long as can be.
 fn endless(random: &mut Random) -> Vec<u8> {
     (0..4096).map(|_| random.below(255) as u8 + 1).collect()
@@ -234,7 +230,7 @@ fn every_row_makes_whole_lines_of_any_arguments() {
     for escapes in [false, true] {
         let memory = if escapes { vec![b'"'; 4096] } else { endless(&mut random) };
         let (mut text, mut json) = (setup(Format::Text, &memory), setup(Format::Json, &memory));
-        for row in rows() {
+        for row in xnu_core::dispatch::rows() {
             for _ in 0..8 {
                 let mut word = || match random.below(4) {
                     0 => random.next(),
@@ -284,7 +280,7 @@ fn long_strings_are_cut_inside() {
 
 #[test]
 fn every_number_has_a_counter_of_its_own() {
-    assert!(rows().all(|row| (row.number.max(row.twin.unwrap_or(0)) as usize) < NUMBERS));
+    assert!(xnu_core::dispatch::rows().all(|row| (row.number.max(row.twin.unwrap_or(0)) as usize) < NUMBERS));
 }
 
 #[test]

@@ -4,9 +4,11 @@ use super::measure::{Row, Side};
 
 mod call;
 mod copy;
+mod file;
 mod guest;
 mod path;
 mod printf;
 
 /// Every row, in the order of the report.
-pub(crate) const ALL: &[&[Row]] = &[call::ROWS, copy::ROWS, printf::ROWS, guest::ROWS, path::ROWS];
+pub(crate) const ALL: &[&[Row]] =
+    &[call::ROWS, copy::ROWS, file::ROWS, printf::ROWS, guest::ROWS, path::ROWS];
