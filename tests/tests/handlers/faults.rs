@@ -518,7 +518,7 @@ fn check(name: &str, reply: Reply, expected: darwin::Errno) {
         | "clock_sleep_trap"
             if matches!(reply, Reply::Value(0, 0)) => {}
         // A Mach call's error is a number like any other.
-        _ if mach::rows().any(|row| row.name == name) => {
+        _ if xnu_core::mach::rows().any(|row| row.name == name) => {
             assert!(matches!(reply, Reply::Value(1.., 0)), "{name}: {reply:?}");
         }
         // Nothing is left that could be told.
