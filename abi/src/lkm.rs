@@ -1,11 +1,15 @@
 //! Darling's kernel module API, version 19: the requests of `ioctl` on `/dev/mach`.
 
 pub mod args;
+pub mod own_args;
 
 use crate::layout::Layout;
 
-/// The layout of every argument structure.
+/// The layout of every argument structure of Darling's traps.
 pub const LAYOUTS: &[Layout] = args::LAYOUTS;
+
+/// The layout of every argument structure of our own traps.
+pub const OWN_LAYOUTS: &[Layout] = own_args::LAYOUTS;
 
 /// What a trap takes as the argument of its `ioctl`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,25 +48,39 @@ pub const LINKED_SECTION: (&str, &str) = ("__DATA", "__xnu_emu");
 /// The device node that serves the traps.
 pub const DEVICE: &core::ffi::CStr = c"/dev/mach";
 
+/// The first number of our own traps: what Mach has and Darling's interface has no trap for. Darling's module answers
+/// `ENOSYS`, and so may everything else that serves `/dev/mach`.
+const OWN_FIRST: u32 = 0x1800;
+
 macro_rules! traps {
-    ($($name:ident = $module:literal $number:literal $kind:ident $(($args:ident))?,)*) => {
-        /// A trap of the module: the `ioctl` request number.
+    (
+        darling { $($name:ident = $module:literal $number:literal $kind:ident $(($args:ident))?,)* }
+        own { $($own:ident = $own_name:literal $own_number:literal $own_kind:ident $(($own_args:ident))?,)* }
+    ) => {
+        /// A trap of the module, or one of our own: the `ioctl` request number.
         #[allow(missing_docs)]
         #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
         #[repr(u32)]
         pub enum Trap {
             $($name = $number,)*
+            $($own = $own_number,)*
         }
 
         impl Trap {
-            /// Every trap, in the order of its number.
+            /// Every trap of Darling's module, in the order of its number.
             pub const ALL: &'static [Trap] = &[$(Trap::$name),*];
+
+            /// Every trap of our own, in the order of its number.
+            pub const OWN: &'static [Trap] = &[$(Trap::$own),*];
 
             /// The trap with this request number.
             pub fn new(number: u32) -> Option<Trap> {
                 // They follow one another from the first on.
-                let first = Trap::GetApiVersion.number();
-                Trap::ALL.get(usize::try_from(number.checked_sub(first)?).ok()?).copied()
+                let (traps, first) = match number.checked_sub(OWN_FIRST) {
+                    Some(_) => (Trap::OWN, OWN_FIRST),
+                    None => (Trap::ALL, Trap::GetApiVersion.number()),
+                };
+                traps.get(usize::try_from(number.checked_sub(first)?).ok()?).copied()
             }
 
             /// The request number.
@@ -74,6 +92,7 @@ macro_rules! traps {
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Trap::$name => $module,)*
+                    $(Trap::$own => $own_name,)*
                 }
             }
 
@@ -81,6 +100,7 @@ macro_rules! traps {
             pub const fn argument(self) -> ArgKind {
                 match self {
                     $(Trap::$name => ArgKind::$kind $((&args::$args::LAYOUT))?,)*
+                    $(Trap::$own => ArgKind::$own_kind $((&own_args::$own_args::LAYOUT))?,)*
                 }
             }
         }
@@ -88,6 +108,7 @@ macro_rules! traps {
 }
 
 traps! {
+darling {
     GetApiVersion = "get_api_version" 0x1000 None,
     MachReplyPort = "mach_reply_port" 0x1001 None,
     KernelrpcMachPortModRefs = "_kernelrpc_mach_port_mod_refs" 0x1002 Struct(MachPortModRefsArgs),
@@ -170,4 +191,25 @@ traps! {
     Kevent64 = "kevent64" 0x104f Struct(Kevent64Args),
     KeventQos = "kevent_qos" 0x1050 Struct(KeventQosArgs),
     ClosingDescriptor = "closing_descriptor" 0x1051 Struct(ClosingDescriptorArgs),
+}
+own {
+    MachMsg2Trap = "mach_msg2_trap" 0x1800 Struct(MachMsg2Args),
+    SemaphoreSignalThreadTrap = "semaphore_signal_thread_trap" 0x1801 Struct(SemaphoreSignalThreadArgs),
+    ClockSleepTrap = "clock_sleep_trap" 0x1802 Struct(ClockSleepArgs),
+}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_finds_its_trap_and_no_other_does() {
+        for trap in Trap::ALL.iter().chain(Trap::OWN) {
+            assert_eq!(Trap::new(trap.number()), Some(*trap));
+        }
+        for number in [0, 0xfff, 0x1052, OWN_FIRST - 1, OWN_FIRST + 3, u32::MAX] {
+            assert_eq!(Trap::new(number), None, "{number:#x}");
+        }
+    }
 }

@@ -6,6 +6,7 @@
 #![allow(unsafe_code)]
 
 use crate::Linux;
+use core::ffi::CStr;
 use core::fmt;
 use xnu_abi::linux::{Errno, Sysno};
 use xnu_abi::lkm::{API_VERSION, DEVICE, Trap};
@@ -18,7 +19,7 @@ pub struct Device {
     fd: i32,
 }
 
-/// Why there is no [`Device`].
+/// Why there is no [`Device`]. The text does not name it: who does knows how it was asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DeviceError {
     /// It could not be opened.
@@ -33,18 +34,18 @@ impl fmt::Display for DeviceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             DeviceError::Open(Errno::ENOENT | Errno::ENXIO | Errno::ENODEV) => {
-                f.write_str("/dev/mach: no such device: load Darling's kernel module, or do without it")
+                f.write_str("no such device: load Darling's kernel module, or do without it")
             }
             DeviceError::Open(Errno::EACCES | Errno::EPERM) => {
-                f.write_str("/dev/mach: permission denied: give your user access to the device")
+                f.write_str("permission denied: give your user access to the device")
             }
-            DeviceError::Open(error) => write!(f, "/dev/mach: cannot be opened: {error}"),
+            DeviceError::Open(error) => write!(f, "cannot be opened: {error}"),
             DeviceError::Version(error) => {
-                write!(f, "/dev/mach: is not Darling's device: it answers {error} when asked for its version")
+                write!(f, "is not Darling's device: it answers {error} when asked for its version")
             }
             DeviceError::Unknown(version) => write!(
                 f,
-                "/dev/mach: speaks version {version} of the interface, this program speaks {API_VERSION}: \
+                "speaks version {version} of the interface, this program speaks {API_VERSION}: \
                  install the module of that version"
             ),
         }
@@ -60,8 +61,16 @@ const O_CLOEXEC: usize = 0o2000000;
 impl Device {
     /// Opens the device and compares the version of its interface.
     pub fn open() -> Result<Device, DeviceError> {
+        Device::open_at(DEVICE)
+    }
+
+    /// The same under another name.
+    ///
+    /// # Errors
+    /// As for [`Device::open`].
+    pub fn open_at(path: &CStr) -> Result<Device, DeviceError> {
         let linux = Linux::new();
-        let path = Arg::In(DEVICE.to_bytes_with_nul());
+        let path = Arg::In(path.to_bytes_with_nul());
         let mut args = [Arg::Val(AT_FDCWD), path, Arg::Val(O_RDWR | O_CLOEXEC), Arg::Val(0)];
         // SAFETY: the path ends with a NUL.
         let fd = unsafe { linux.syscall(Sysno::Openat, &mut args) }.map_err(DeviceError::Open)?;

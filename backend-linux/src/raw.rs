@@ -25,6 +25,21 @@ impl Linux {
         Linux { faults_are_handled: AtomicBool::new(false), copies_by_pipe: AtomicBool::new(false) }
     }
 
+    /// The same Linux once more, as much as is known of it.
+    #[cfg(feature = "embedded")]
+    pub(crate) fn like(&self) -> Linux {
+        let copies_by_pipe = self.copies_by_pipe.load(Ordering::Relaxed);
+        Linux {
+            faults_are_handled: AtomicBool::new(self.handles_faults()),
+            copies_by_pipe: AtomicBool::new(copies_by_pipe),
+        }
+    }
+
+    #[cfg(feature = "embedded")]
+    pub(crate) fn handles_faults(&self) -> bool {
+        self.faults_are_handled.load(Ordering::Relaxed)
+    }
+
     /// Says that from now on the handler of `SIGSEGV` and `SIGBUS` asks [`crate::recover`] first, on every thread.
     pub fn handle_faults(&self) {
         self.faults_are_handled.store(true, Ordering::Release);

@@ -168,6 +168,30 @@ pub(crate) fn copy_out(to: UserAddr, from: &[u8]) -> Result<(), Fault> {
     copy_out_by_kernel(&Linux::new(), to, from)
 }
 
+/// Copies from one place of the guest's to another; both may be bad.
+#[cfg(feature = "embedded")]
+pub(crate) fn copy(kernel: &Linux, to: UserAddr, from: UserAddr, size: u64) -> Result<(), Fault> {
+    const PIECE: usize = 512;
+    #[cfg(target_arch = "x86_64")]
+    if kernel.handles_faults() {
+        // SAFETY: neither side is ours, and both are caught (see the module).
+        return match unsafe { xnu_user_copy(to.get(), from.get(), size as usize) } {
+            0 => Ok(()),
+            _ => Err(Fault),
+        };
+    }
+    let mut piece = [0; PIECE];
+    let mut done = 0;
+    while done < size {
+        let length = size.wrapping_sub(done).min(PIECE as u64);
+        let bytes = piece.get_mut(..length as usize).ok_or(Fault)?;
+        kernel.copy_in(from.checked_add(done)?, bytes)?;
+        kernel.copy_out(to.checked_add(done)?, bytes)?;
+        done = done.wrapping_add(length);
+    }
+    Ok(())
+}
+
 /// `struct iovec`, for the two calls below.
 fn iovec(address: u64, length: usize) -> [u8; 16] {
     let mut bytes = [0; 16];

@@ -3,7 +3,8 @@
 //! * [`Mock`] is a [`Kernel`](xnu_core::Kernel): a file tree, descriptors, pipes, one process with one thread, a guest
 //!   address space, a virtual clock and seeded randomness. It never blocks: a read or write that would wait answers
 //!   `EAGAIN`, a poll without end `EINTR`. Compared call by call with the real Linux in `tests/tests/mock_vs_linux.rs`.
-//! * [`Module`] is an [`Lkm`](xnu_core::Lkm): what stands behind `/dev/mach`, reduced to names and a log.
+//! * [`Ports`] is an [`Lkm`](xnu_core::Lkm): the whole engine behind `/dev/mach`, on the mock's clock and memory.
+//! * [`Module`] is another: names and a log, for kernels that are no mock.
 //! * [`Fault`], [`Record`] and [`Replay`] are middleware over the same trait.
 //! * [`MockKernel`] and [`MockLkm`] hold scripted expectations, for the few tests that are about the calls themselves.
 //!
@@ -44,6 +45,7 @@ mod mock;
 mod module;
 mod pipe;
 mod poll;
+mod ports;
 mod process;
 mod program;
 mod random;
@@ -66,6 +68,7 @@ pub use fs::Protections;
 pub use log::{Call, Logged};
 pub use mock::Mock;
 pub use module::{Module, TrapCall};
+pub use ports::{Other, Ports};
 pub use process::Credentials;
 pub use program::Executed;
 pub use record::{Event, Mismatch, Outcome, Record, Replay};

@@ -8,14 +8,14 @@ use crate::process::Credentials;
 use crate::signal::Signal;
 use crate::signature;
 use crate::state::State;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use xnu_abi::linux::{Errno, Sysno};
 use xnu_core::{Arg, Fault, UserAddr};
 
 /// A deterministic in-memory Linux. Two mocks with the same seed that get the same calls give the same answers.
 #[derive(Debug)]
 pub struct Mock {
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 impl Mock {
@@ -29,7 +29,12 @@ impl Mock {
 
     /// An empty root directory, no descriptors, uid 0.
     pub fn bare(seed: u64) -> Mock {
-        Mock { state: Mutex::new(State::new(seed)) }
+        Mock { state: Arc::new(Mutex::new(State::new(seed))) }
+    }
+
+    /// The same machine once more, for what stands beside the kernel.
+    pub(crate) fn share(&self) -> Mock {
+        Mock { state: self.state.clone() }
     }
 
     /// A handler's panic must not hide what the mock knows.

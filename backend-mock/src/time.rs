@@ -61,7 +61,11 @@ impl Clock {
     }
 
     fn read_ns(&self, id: i32) -> u64 {
-        if REALTIME_CLOCKS.contains(&id) { BOOT_REALTIME_SEC * NS_PER_SEC + self.now_ns } else { self.now_ns }
+        if REALTIME_CLOCKS.contains(&id) {
+            (BOOT_REALTIME_SEC * NS_PER_SEC).saturating_add(self.now_ns)
+        } else {
+            self.now_ns
+        }
     }
 }
 

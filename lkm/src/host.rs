@@ -1,6 +1,7 @@
 //! What the engine needs of the world it runs in.
 
 use crate::task::{Task, TaskId, Thread, ThreadId};
+use crate::trap::TrapArgument;
 use xnu_abi::linux::Errno;
 use xnu_abi::lkm::Trap;
 
@@ -109,7 +110,7 @@ pub trait Host: Sized {
     ///
     /// # Errors
     /// Those of the trap; `ENOSYS` where the host does not serve it.
-    fn own_trap(&self, caller: Caller, trap: Trap, argument: u64) -> Result<isize, Errno> {
+    fn own_trap(&self, caller: Caller, trap: Trap, argument: TrapArgument<'_>) -> Result<isize, Errno> {
         let _ = (caller, trap, argument);
         Err(Errno::ENOSYS)
     }

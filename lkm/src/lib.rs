@@ -52,4 +52,4 @@ pub use slab::Id;
 pub use space::{ENTRIES_MAX, UREFS_MAX};
 pub use state::Usage;
 pub use task::{End, Open, OpenId, Process, Task, TaskId, Thread, ThreadId};
-pub use trap::{TrapGrade, trap_grade};
+pub use trap::{TrapArgument, TrapGrade, trap_grade};

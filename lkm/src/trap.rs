@@ -34,56 +34,111 @@ pub enum TrapGrade {
     Reserved,
 }
 
-/// What a handler takes, made of the trap's argument.
-trait Argument: Sized {
-    fn read<H: Host>(engine: &Engine<H>, caller: Caller, argument: u64) -> Result<Self, Errno>;
+/// The argument of a trap, as its caller has it.
+#[derive(Debug)]
+pub enum TrapArgument<'a> {
+    /// A number, or the address of the trap's structure in the memory of the caller's task.
+    Word(u64),
+    /// The trap's structure in memory of the host's own, for callers that make it for the call.
+    Struct(&'a mut [u8]),
 }
 
-impl Argument for () {
-    fn read<H: Host>(_: &Engine<H>, _: Caller, _: u64) -> Result<(), Errno> {
+impl TrapArgument<'_> {
+    fn word(&self) -> u64 {
+        match self {
+            TrapArgument::Word(word) => *word,
+            TrapArgument::Struct(_) => 0,
+        }
+    }
+
+    /// Reads a structure.
+    fn get<T: FromBytes + FromZeros + IntoBytes, H: Host>(
+        &self,
+        engine: &Engine<H>,
+        caller: Caller,
+    ) -> Result<T, Errno> {
+        match self {
+            TrapArgument::Struct(bytes) => {
+                T::read_from_prefix(bytes).map(|(args, _)| args).map_err(|_| Errno::EFAULT)
+            }
+            TrapArgument::Word(address) => {
+                let mut args = T::new_zeroed();
+                engine.host.copy_in(caller.task, *address, args.as_mut_bytes()).map_err(|_| Errno::EFAULT)?;
+                Ok(args)
+            }
+        }
+    }
+
+    /// Writes part of the structure, from an offset on.
+    fn put<T: IntoBytes + Immutable, H: Host>(
+        &mut self,
+        engine: &Engine<H>,
+        caller: Caller,
+        offset: usize,
+        value: &T,
+    ) -> Result<(), Errno> {
+        match self {
+            TrapArgument::Struct(bytes) => {
+                let room = bytes.get_mut(offset..).ok_or(Errno::EFAULT)?;
+                value.write_to_prefix(room).map_err(|_| Errno::EFAULT)
+            }
+            TrapArgument::Word(address) => engine.give(caller, address.wrapping_add(offset as u64), value),
+        }
+    }
+}
+
+/// What a handler takes, made of the trap's argument.
+trait Argument<'a>: Sized {
+    fn read<H: Host>(engine: &Engine<H>, caller: Caller, argument: TrapArgument<'a>) -> Result<Self, Errno>;
+}
+
+impl Argument<'_> for () {
+    fn read<H: Host>(_: &Engine<H>, _: Caller, _: TrapArgument<'_>) -> Result<(), Errno> {
         Ok(())
     }
 }
 
-impl Argument for i32 {
-    fn read<H: Host>(_: &Engine<H>, _: Caller, argument: u64) -> Result<i32, Errno> {
-        Ok(argument as i32)
+impl Argument<'_> for i32 {
+    fn read<H: Host>(_: &Engine<H>, _: Caller, argument: TrapArgument<'_>) -> Result<i32, Errno> {
+        Ok(argument.word() as i32)
     }
 }
 
 /// A structure that was read.
 struct In<T>(T);
 
-impl<T: FromBytes + FromZeros + IntoBytes> Argument for In<T> {
-    fn read<H: Host>(engine: &Engine<H>, caller: Caller, argument: u64) -> Result<In<T>, Errno> {
-        let mut args = T::new_zeroed();
-        engine.host.copy_in(caller.task, argument, args.as_mut_bytes()).map_err(|_| Errno::EFAULT)?;
-        Ok(In(args))
+impl<T: FromBytes + FromZeros + IntoBytes> Argument<'_> for In<T> {
+    fn read<H: Host>(engine: &Engine<H>, caller: Caller, argument: TrapArgument<'_>) -> Result<In<T>, Errno> {
+        argument.get(engine, caller).map(In)
     }
 }
 
 /// Where a structure is to be written.
-struct Out<T>(u64, PhantomData<T>);
+struct Out<'a, T>(TrapArgument<'a>, PhantomData<T>);
 
-impl<T> Argument for Out<T> {
-    fn read<H: Host>(_: &Engine<H>, _: Caller, argument: u64) -> Result<Out<T>, Errno> {
+impl<'a, T> Argument<'a> for Out<'a, T> {
+    fn read<H: Host>(_: &Engine<H>, _: Caller, argument: TrapArgument<'a>) -> Result<Out<'a, T>, Errno> {
         Ok(Out(argument, PhantomData))
     }
 }
 
-impl<T: IntoBytes + Immutable> Out<T> {
-    fn write<H: Host>(&self, engine: &Engine<H>, caller: Caller, value: &T) -> Answer {
-        engine.give(caller, self.0, value)?;
+impl<T: IntoBytes + Immutable> Out<'_, T> {
+    fn write<H: Host>(&mut self, engine: &Engine<H>, caller: Caller, value: &T) -> Answer {
+        self.0.put(engine, caller, 0, value)?;
         Ok(0)
     }
 }
 
 /// A structure that was read, and where it is to be written back.
-struct InOut<T>(u64, T);
+struct InOut<'a, T>(TrapArgument<'a>, T);
 
-impl<T: FromBytes + FromZeros + IntoBytes> Argument for InOut<T> {
-    fn read<H: Host>(engine: &Engine<H>, caller: Caller, argument: u64) -> Result<InOut<T>, Errno> {
-        let In(args) = In::read(engine, caller, argument)?;
+impl<'a, T: FromBytes + FromZeros + IntoBytes> Argument<'a> for InOut<'a, T> {
+    fn read<H: Host>(
+        engine: &Engine<H>,
+        caller: Caller,
+        argument: TrapArgument<'a>,
+    ) -> Result<InOut<'a, T>, Errno> {
+        let args = argument.get(engine, caller)?;
         Ok(InOut(argument, args))
     }
 }
@@ -93,10 +148,10 @@ fn code(result: Result<(), KernReturn>) -> isize {
     result.err().map_or(0, |error| error.number() as isize)
 }
 
-fn run<H: Host, A: Argument>(
+fn run<'a, H: Host, A: Argument<'a>>(
     engine: &Engine<H>,
     caller: Caller,
-    argument: u64,
+    argument: TrapArgument<'a>,
     handler: impl FnOnce(&Engine<H>, Caller, A) -> Answer,
 ) -> Answer {
     handler(engine, caller, A::read(engine, caller, argument)?)
@@ -117,7 +172,7 @@ macro_rules! rows {
         }
 
         impl<H: Host> Engine<H> {
-            fn serve(&self, caller: Caller, trap: Trap, argument: u64) -> Answer {
+            fn serve(&self, caller: Caller, trap: Trap, argument: TrapArgument<'_>) -> Answer {
                 match trap {
                     $(Trap::$trap => rows!(@run $kind self caller trap argument $($handler)?),)*
                 }
@@ -136,11 +191,11 @@ macro_rules! rows {
         name($self, $caller, $handler)
     };
     (@run host $self:ident $caller:ident $trap:ident $argument:ident) => {{
-        $self.check_argument($caller, $trap, $argument)?;
+        $self.check_argument($caller, $trap, &$argument)?;
         $self.host.own_trap($caller, $trap, $argument)
     }};
     (@run refuse $self:ident $caller:ident $trap:ident $argument:ident) => {{
-        $self.check_argument($caller, $trap, $argument)?;
+        $self.check_argument($caller, $trap, &$argument)?;
         Err(Errno::ENOSYS)
     }};
     (@run reserved $self:ident $caller:ident $trap:ident $argument:ident) => { Err(Errno::ENOSYS) };
@@ -229,6 +284,9 @@ rows! {
     host Kevent64: "kqueues are descriptors, and those the host's",
     host KeventQos: "kqueues are descriptors, and those the host's",
     host ClosingDescriptor: "kqueues are descriptors, and those the host's",
+    serve MachMsg2Trap => message::mach_msg2,
+    serve SemaphoreSignalThreadTrap => message::semaphore_signal_thread,
+    serve ClockSleepTrap => message::clock_sleep,
 }
 
 impl<H: Host> Engine<H> {
@@ -241,21 +299,37 @@ impl<H: Host> Engine<H> {
     /// or a trap that nobody serves ([`trap_grade`]); `EFAULT` for an argument that cannot be read or written; and those
     /// of the trap.
     pub fn trap(&self, caller: Caller, number: u32, argument: u64) -> Result<isize, Errno> {
+        self.trap_with(caller, Trap::new(number), TrapArgument::Word(argument))
+    }
+
+    /// The same for a trap that is known already, if it is one, wherever its structure is.
+    ///
+    /// # Errors
+    /// As [`Engine::trap`]; `EFAULT` for a structure that is too short.
+    pub fn trap_with(
+        &self,
+        caller: Caller,
+        trap: Option<Trap>,
+        argument: TrapArgument<'_>,
+    ) -> Result<isize, Errno> {
         let replaced = |state: &mut crate::state::State<H::Region>| {
             state.tasks.get(caller.task).is_none_or(|task| task.replaced)
         };
         if self.enter(caller, replaced) {
             return Err(Errno::ENXIO);
         }
-        let trap = Trap::new(number).ok_or(Errno::ENOSYS)?;
-        self.serve(caller, trap, argument)
+        self.serve(caller, trap.ok_or(Errno::ENOSYS)?, argument)
     }
 
     /// Whether the whole structure of a trap can be read.
-    fn check_argument(&self, caller: Caller, trap: Trap, argument: u64) -> Result<(), Errno> {
+    fn check_argument(&self, caller: Caller, trap: Trap, argument: &TrapArgument<'_>) -> Result<(), Errno> {
         let ArgKind::Struct(layout) = trap.argument() else { return Ok(()) };
+        let mut at = match argument {
+            TrapArgument::Word(address) => *address,
+            TrapArgument::Struct(bytes) if bytes.len() < layout.size => return Err(Errno::EFAULT),
+            TrapArgument::Struct(_) => return Ok(()),
+        };
         let mut piece = [0; PIECE];
-        let mut at = argument;
         let mut left = layout.size;
         while left > 0 {
             let size = left.min(PIECE);

@@ -1,7 +1,7 @@
 //! The command line of `xnurun`.
 
 use clap::{Args, Parser, ValueHint};
-use std::ffi::OsString;
+use std::ffi::{CString, OsString};
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -54,6 +54,12 @@ pub struct Cli {
     #[arg(long, value_name = "DIR", exclusive = true, value_hint = ValueHint::DirPath)]
     pub init_prefix: Option<PathBuf>,
 
+    /// What serves Mach ports: 'embedded', a device of Darling's kernel module by its path, or 'auto', which is /dev/mach
+    /// where it is there and usable, else 'embedded'
+    #[arg(long, value_name = "WHO", default_value = "auto", value_parser = LkmChoice::parse)]
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub lkm: LkmChoice,
+
     /// The dynamic linker to use in place of the prefix's /usr/lib/dyld
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub dyld: Option<PathBuf>,
@@ -70,6 +76,30 @@ pub struct Cli {
     #[arg(value_name = "PROGRAM", required_unless_present_any = ["completions", "man", "init_prefix"])]
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_hint = ValueHint::CommandWithArguments)]
     pub program: Vec<OsString>,
+}
+
+/// What serves Mach ports.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum LkmChoice {
+    /// `/dev/mach` where it is there and usable, else the engine in the process.
+    Auto,
+    /// The engine in the process.
+    Embedded,
+    /// A device.
+    Device(CString),
+}
+
+impl LkmChoice {
+    fn parse(text: &str) -> Result<LkmChoice, String> {
+        match text {
+            "auto" => Ok(LkmChoice::Auto),
+            "embedded" => Ok(LkmChoice::Embedded),
+            path if path.starts_with('/') => {
+                CString::new(path).map(LkmChoice::Device).map_err(|error| error.to_string())
+            }
+            _ => Err("it is 'auto', 'embedded' or the path of a device, as /dev/mach".to_string()),
+        }
+    }
 }
 
 /// What to write down.
@@ -111,6 +141,7 @@ impl Cli {
             root_exit: false,
             sandbox: false,
             init_prefix: None,
+            lkm: LkmChoice::Auto,
             dyld: None,
             completions: None,
             man: false,
@@ -144,5 +175,15 @@ mod tests {
         assert_eq!((cli.trace.trace, cli.program), (Some(None), words("prog")));
         let cli = Cli::parse_from(words("xnurun --trace=out prog"));
         assert_eq!(cli.trace.trace, Some(Some(PathBuf::from("out"))));
+    }
+
+    #[test]
+    fn ports_are_served_by_one_of_three() {
+        let lkm = |line| Cli::try_parse_from(words(line)).map(|cli| cli.lkm).ok();
+        assert_eq!(lkm("xnurun prog"), Some(LkmChoice::Auto));
+        assert_eq!(lkm("xnurun --lkm=auto prog"), Some(LkmChoice::Auto));
+        assert_eq!(lkm("xnurun --lkm embedded prog"), Some(LkmChoice::Embedded));
+        assert_eq!(lkm("xnurun --lkm=/dev/mach prog"), Some(LkmChoice::Device(c"/dev/mach".into())));
+        assert_eq!(lkm("xnurun --lkm=mach prog"), None);
     }
 }

@@ -10,9 +10,9 @@
 //! Descriptors are taken from the numbers in the first variable. They are this process's own, inherited for this.
 #![allow(unsafe_code)]
 
-use crate::cli::{Cli, TraceOptions};
+use crate::cli::{Cli, LkmChoice, TraceOptions};
 use crate::trap::GuestProcess;
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CString, OsStr, OsString};
 use std::fs::{self, File};
 use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -25,6 +25,9 @@ use xnu_core::loader::EXEC_KEY;
 const OPTIONS_KEY: &str = "XNURUN_OPTIONS=";
 const CASE_INSENSITIVE: u8 = b'i';
 const SEALED: u8 = b's';
+const EMBEDDED: u8 = b'e';
+/// Begins the path of a device, which a NUL would end: its length in four hexadecimal digits comes first.
+const DEVICE: u8 = b'm';
 const DYLD: u8 = b'd';
 
 /// The runner's own file.
@@ -77,10 +80,20 @@ impl HandedOver {
 
     /// The command line that would have started this program.
     pub fn cli(&self, arguments: Vec<OsString>) -> Cli {
-        let (letters, dyld) = match self.options.iter().position(|byte| *byte == DYLD) {
-            Some(at) => (&self.options[..at], Some(&self.options[at + 1..])),
-            None => (&self.options[..], None),
-        };
+        let (mut letters, mut dyld, mut lkm) = (Vec::new(), None, LkmChoice::Auto);
+        let mut rest = &self.options[..];
+        while let [letter, after @ ..] = rest {
+            rest = after;
+            match *letter {
+                DYLD => dyld = Some(std::mem::take(&mut rest)),
+                EMBEDDED => lkm = LkmChoice::Embedded,
+                DEVICE => match device(after) {
+                    Some((path, after)) => (lkm, rest) = (LkmChoice::Device(path), after),
+                    None => break,
+                },
+                letter => letters.push(letter),
+            }
+        }
         let prefix = self.root.map_or_else(|| "/".into(), |root| format!("/proc/self/fd/{root}").into());
         let sealed = letters.contains(&SEALED);
         Cli {
@@ -92,6 +105,7 @@ impl HandedOver {
             // The wall is inherited.
             sandbox: false,
             init_prefix: None,
+            lkm,
             dyld: dyld.map(|path| OsString::from_vec(path.to_vec()).into()),
             completions: None,
             man: false,
@@ -118,6 +132,14 @@ impl HandedOver {
     }
 }
 
+/// The path of a device at the beginning of options, and what is behind it.
+fn device(options: &[u8]) -> Option<(CString, &[u8])> {
+    let (digits, rest) = options.split_at_checked(4)?;
+    let length = usize::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?;
+    let (path, rest) = rest.split_at_checked(length)?;
+    Some((CString::new(path).ok()?, rest))
+}
+
 /// The variable of the options: in the runner's image, which the guest can neither change nor unmap.
 static OPTIONS: [AtomicU8; 8192] = [const { AtomicU8::new(0) }; 8192];
 
@@ -129,6 +151,15 @@ pub fn announce(process: &GuestProcess, cli: &Cli) {
     }
     if cli.no_root_exit || cli.sandbox {
         text.push(SEALED);
+    }
+    match &cli.lkm {
+        LkmChoice::Auto => {}
+        LkmChoice::Embedded => text.push(EMBEDDED),
+        LkmChoice::Device(path) => {
+            text.push(DEVICE);
+            text.extend_from_slice(format!("{:04x}", path.as_bytes().len()).as_bytes());
+            text.extend_from_slice(path.as_bytes());
+        }
     }
     if let Some(dyld) = &cli.dyld {
         text.push(DYLD);
@@ -162,14 +193,15 @@ mod tests {
     #[test]
     fn what_the_core_writes_is_read() {
         let what = b"XNURUN_EXEC=00000000,ffffffff,00000003,00001000,00000001,/bin/a,b";
-        let found =
-            HandedOver::find(&[what, b"XNURUN_OPTIONS=isd/lib/dyld", b"PATH=/bin"]).expect("handed over");
+        let found = HandedOver::find(&[what, b"XNURUN_OPTIONS=im0009/dev/machsd/lib/dyld", b"PATH=/bin"])
+            .expect("handed over");
         assert_eq!((found.program, found.root, found.mask, found.ignored), (0, None, 3, 0x1000));
         assert!(found.no_arguments);
         assert_eq!(found.path, PathBuf::from("/bin/a,b"));
         let cli = found.cli(vec!["x".into()]);
         assert!(cli.case_insensitive && cli.no_root_exit && cli.program.is_empty());
         assert_eq!((cli.dyld, cli.prefix), (Some("/lib/dyld".into()), "/".into()));
+        assert_eq!(cli.lkm, LkmChoice::Device(c"/dev/mach".into()));
     }
 
     #[test]

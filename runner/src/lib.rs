@@ -3,9 +3,11 @@
 pub mod cli;
 pub mod commpage;
 pub mod exec;
+pub mod heap;
 mod linked;
 pub mod load;
 pub mod macho;
+pub mod ports;
 pub mod prefix;
 pub mod sandbox;
 pub mod skeleton;

@@ -11,7 +11,10 @@ use clap::{CommandFactory, Parser};
 use std::ffi::{OsString, c_char, c_int};
 use std::io;
 use xnurun::cli::Cli;
-use xnurun::{skeleton, start};
+use xnurun::{heap, skeleton, start};
+
+#[global_allocator]
+static ALLOCATOR: heap::Allocator = heap::Allocator;
 
 #[unsafe(no_mangle)]
 extern "C" fn main(_: c_int, _: *const *const c_char) -> c_int {

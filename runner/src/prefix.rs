@@ -1,6 +1,7 @@
 //! The prefix of a start: which directory is the program's root, and where the runner itself finds files below it.
 
 use crate::cli::Cli;
+use crate::ports::Ports;
 use crate::trap::GuestProcess;
 use std::ffi::{CString, OsStr};
 use std::fs::File;
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 use xnu_abi::linux::Errno;
 use xnu_abi::lkm::{PREFIX_FOLDS, PREFIX_HAS_EXIT};
 use xnu_abi::vchroot::{PATH_BYTES, VCHROOT_FOLLOW, WORKING_DIRECTORY};
-use xnu_backend_linux::{Linux, PortNames};
+use xnu_backend_linux::Linux;
 use xnu_core::Process;
 use xnu_core::linux::LinuxFd;
 use xnu_core::vchroot::Options;
@@ -40,7 +41,7 @@ impl Prefix {
         let directory = OwnedFd::from(open(&cli.prefix)?);
         let options =
             Options { case_insensitive: cli.case_insensitive, root_exit: !cli.no_root_exit && !cli.sandbox };
-        let process = Box::new(Process::new(Linux::new(), PortNames::new()));
+        let process = Box::new(Process::new(Linux::new(), Ports::new()));
         set(&process, &directory, options)?;
         Ok(Some(Prefix { directory, options, process }))
     }

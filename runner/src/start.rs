@@ -1,6 +1,6 @@
 //! From a command line to a running guest.
 
-use crate::cli::{Cli, TraceOptions};
+use crate::cli::{Cli, LkmChoice, TraceOptions};
 use crate::commpage::{self, Clock, Host, Sample};
 use crate::exec::{self, HandedOver, OWN_VARIABLES};
 use crate::linked;
@@ -10,7 +10,7 @@ use crate::prefix::Prefix;
 use crate::sandbox;
 use crate::stack::{self, FileId, HandOver, RANDOM_BYTES, Stack, Start};
 use crate::trace::{self, Format, Options, Output, Recorder, Trace};
-use crate::trap::Guest;
+use crate::trap::{Guest, choose_ports};
 use std::convert::Infallible;
 use std::env;
 use std::ffi::{CStr, CString, OsStr, OsString, c_char};
@@ -221,6 +221,14 @@ impl Prepared {
             return self.start_linked();
         }
         let signals = self.handed_over.as_ref().map(|handed| (handed.mask, handed.ignored));
+        choose_ports(&self.cli.lkm).map_err(|error| {
+            let device = match &self.cli.lkm {
+                LkmChoice::Device(path) => path.to_string_lossy(),
+                _ => "/dev/mach".into(),
+            };
+            let what = format_args!("--lkm={device}: {error}");
+            Stopped::Failed(Failure::new(CANNOT_WORK, what))
+        })?;
         let thread = Guest::attach(recorder, signals).map_err(cannot_work)?;
         exec::announce(thread.guest.process, &self.cli);
         if let Some(prefix) = &self.prefix {

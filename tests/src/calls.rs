@@ -1,13 +1,13 @@
 //! Calls made up from bytes, and what must hold after each of them, for the sweep and for the fuzzer.
 
 use std::collections::BTreeSet;
-use xnu_backend_mock::{Mock, Module};
+use xnu_backend_mock::{Mock, Ports};
 use xnu_core::table::{Class, Row};
 use xnu_core::{Call, Context, Process, Reply, Thread, UserAddr, dispatch, signal};
 
 /// Guest memory that the calls know of: two pages to read and write, one only to read, and some texts.
 struct Guest {
-    process: Process<Mock, Module>,
+    process: Process<Mock, Ports>,
     thread: Thread,
     /// Addresses worth passing: starts, ends, and places near them.
     addresses: Vec<u64>,
@@ -86,7 +86,9 @@ impl Guest {
         let registers = mock.place(&[0; 1032]).get();
         addresses.push(mock.place(&words(&[0, 0, 0, 0, 0, 1032, registers])).get());
         addresses.push(mock.place(&words(&[0x1000, 0x2000, 0])).get());
-        let process = Process::new(mock, Module::new());
+        let ports = Ports::new(&mock);
+        ports.keep(runner, PAGE as u64);
+        let process = Process::new(mock, ports);
         assert_eq!(process.reserved.add(runner.get()..runner.get() + PAGE as u64), Ok(()));
         Guest { process, thread: Thread::default(), addresses, paths, runner }
     }

@@ -47,6 +47,11 @@ fn sockets_are_named_connected_and_passed_along() {
 }
 
 #[test]
+fn mach_ports_carry_messages_memory_and_notifications() {
+    says("ports", &[], 0, "ports work\n");
+}
+
+#[test]
 fn text_runs_where_it_is_linked() {
     says("text_low", &["4"], 4, "hello from XNU\n");
     says("text_high", &["5"], 5, "hello from XNU\n");

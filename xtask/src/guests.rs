@@ -62,6 +62,7 @@ static GUESTS: &[Guest] = &[
     guest("list"),
     guest("mmap"),
     guest("processes"),
+    guest("ports"),
     guest("redzone"),
     guest("registers"),
     guest("signals"),

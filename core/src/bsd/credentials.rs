@@ -25,7 +25,7 @@ const NGROUPS: usize = 16;
 const LINUX_GROUPS: usize = 128;
 
 /// `EPERM` for all but the superuser (`suser`).
-pub(super) fn superuser<K: Kernel>(kernel: &K) -> SysResult<()> {
+pub(crate) fn superuser<K: Kernel>(kernel: &K) -> SysResult<()> {
     if is_superuser(kernel)? { Ok(()) } else { Err(Errno::EPERM) }
 }
 

@@ -154,3 +154,8 @@ pub fn unshare<K: Kernel>(kernel: &K, flags: u32) -> LinuxResult<()> {
 pub fn kcmp<K: Kernel>(kernel: &K, one: i32, other: i32, what: i32) -> LinuxResult<i32> {
     int(call!(kernel, Kcmp, value(one), value(other), value(what), Arg::Val(0), Arg::Val(0)))
 }
+
+/// `man 2 sched_yield`, which cannot fail.
+pub fn sched_yield<K: Kernel>(kernel: &K) {
+    let _ = call!(kernel, SchedYield);
+}

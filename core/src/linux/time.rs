@@ -38,6 +38,13 @@ pub fn nanosleep<K: Kernel>(kernel: &K, duration: &Timespec) -> LinuxResult<()> 
     unit(call!(kernel, Nanosleep, Arg::In(duration.as_bytes()), Arg::Val(0)))
 }
 
+/// `man 2 clock_nanosleep` until a time of [`CLOCK_MONOTONIC`].
+pub fn sleep_until<K: Kernel>(kernel: &K, until: &Timespec) -> LinuxResult<()> {
+    const TIMER_ABSTIME: i32 = 1;
+    let until = Arg::In(until.as_bytes());
+    unit(call!(kernel, ClockNanosleep, value(CLOCK_MONOTONIC), value(TIMER_ABSTIME), until, Arg::Val(0)))
+}
+
 /// `man 2 clock_settime` of the wall clock.
 pub fn set_wall_clock<K: Kernel>(kernel: &K, time: &Timespec) -> LinuxResult<()> {
     unit(call!(kernel, ClockSettime, value(CLOCK_REALTIME), Arg::In(time.as_bytes())))

@@ -1,7 +1,77 @@
 //! Mach traps.
+//!
+//! What is about ports goes to what stands behind `/dev/mach` ([`Lkm`]) in Darling's packed structures. Memory of the
+//! caller's own task, clocks and the scheduler are Linux's.
 
+pub mod device;
+pub mod host;
+pub mod message;
+pub mod port;
+pub mod semaphore;
 mod table;
 pub mod task;
+pub mod thread;
 pub mod timer;
+pub mod vm;
+pub mod voucher;
+
+use crate::lkm::{Lkm, TrapArg};
+use crate::table::SysResult;
+use xnu_abi::darwin::kern_return::{KernReturn, MachMsgReturn};
+use xnu_abi::linux::Errno;
+use xnu_abi::lkm::Trap;
+use xnu_abi::lkm::args::MachPortDeallocateArgs;
+use zerocopy::{FromBytes, IntoBytes};
 
 pub use table::{dispatch, parameter_count, row, rows};
+
+/// `MACH_PORT_NULL`: no port.
+const MACH_PORT_NULL: u32 = 0;
+
+/// The answer to a trap on a task that is not the caller's, after which a program sends that task a message.
+const ELSEWHERE: KernReturn = KernReturn::new(MachMsgReturn::MACH_SEND_INVALID_DEST.number());
+
+/// A `kern_return_t` as the answer.
+fn kern(result: KernReturn) -> SysResult<i32> {
+    Ok(result.number())
+}
+
+/// The answer of work that ends early with an error.
+fn result(result: Result<(), KernReturn>) -> SysResult<i32> {
+    kern(result.err().unwrap_or(KernReturn::KERN_SUCCESS))
+}
+
+/// Makes a trap with its structure, which may come back changed.
+fn make<L: Lkm>(lkm: &L, trap: Trap, args: &mut (impl FromBytes + IntoBytes)) -> Result<i32, Errno> {
+    lkm.call_raw(trap, TrapArg::Struct(args.as_mut_bytes())).map(|value| value as i32)
+}
+
+/// The same for a trap that answers a `kern_return_t`. Memory that cannot be reached is `KERN_MEMORY_ERROR`
+/// (`bsd/libkern/copyio.h`, `mach_copyin`); what nobody serves is not supported.
+fn serve<L: Lkm>(lkm: &L, trap: Trap, mut args: impl FromBytes + IntoBytes) -> SysResult<i32> {
+    Ok(match make(lkm, trap, &mut args) {
+        Ok(value) => value,
+        Err(Errno::EFAULT) => KernReturn::KERN_MEMORY_ERROR.number(),
+        Err(Errno::ENOSYS) => KernReturn::KERN_NOT_SUPPORTED.number(),
+        Err(Errno::EINTR) => KernReturn::KERN_ABORTED.number(),
+        Err(_) => KernReturn::KERN_FAILURE.number(),
+    })
+}
+
+/// A trap without an argument that answers a port's name: `MACH_PORT_NULL` where there is none.
+fn name<L: Lkm>(lkm: &L, trap: Trap) -> u32 {
+    lkm.call_raw(trap, TrapArg::None).map_or(MACH_PORT_NULL, |name| name as u32)
+}
+
+/// Whether a name is that of the caller's own task (`port_name_to_current_task_noref`). A task has one name for all
+/// its send rights of a port, so this is the name that asking for the task gives.
+fn is_own<L: Lkm>(lkm: &L, task: u32) -> bool {
+    let own = name(lkm, Trap::TaskSelfTrap);
+    if own == MACH_PORT_NULL {
+        return false;
+    }
+    // The question was answered with a reference. Nobody but ports' servers counts them.
+    let mut back = MachPortDeallocateArgs { task_right_name: own, port_right_name: own };
+    let _ = make(lkm, Trap::KernelrpcMachPortDeallocate, &mut back);
+    own == task
+}

@@ -63,14 +63,14 @@ impl<H: Host> Engine<H> {
 pub(super) fn allocate<H: Host>(
     engine: &Engine<H>,
     caller: Caller,
-    InOut(at, args): InOut<MachVmAllocateArgs>,
+    InOut(mut at, args): InOut<'_, MachVmAllocateArgs>,
 ) -> Answer {
     if !engine.is_own(caller, args.target) {
         return ELSEWHERE;
     }
     match engine.mach_vm_allocate(caller, args.address, args.size, args.flags) {
         Ok(address) => {
-            engine.give(caller, at, &MachVmAllocateArgs { address, ..args })?;
+            at.put(engine, caller, 0, &MachVmAllocateArgs { address, ..args })?;
             Ok(0)
         }
         Err(error) => Ok(code(Err(error))),

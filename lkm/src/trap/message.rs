@@ -1,14 +1,15 @@
 //! Traps that send, receive and wait: messages, semaphores and timers.
 
-use super::{Answer, In, code};
+use super::{Answer, In, InOut, code};
 use crate::engine::Engine;
 use crate::host::{Caller, Host};
-use crate::message::MachMsg;
+use crate::message::{MachMsg, MachMsg2};
 use xnu_abi::lkm::args::{
     MachMsgOverwriteArgs, MkTimerArmArgs, MkTimerCancelArgs, MkTimerDestroyArgs, SemaphoreSignalAllArgs,
     SemaphoreSignalArgs, SemaphoreTimedwaitArgs, SemaphoreTimedwaitSignalArgs, SemaphoreWaitArgs,
     SemaphoreWaitSignalArgs,
 };
+use xnu_abi::lkm::own_args::{ClockSleepArgs, MachMsg2Args, SemaphoreSignalThreadArgs};
 
 pub(super) fn mach_msg_overwrite<H: Host>(
     engine: &Engine<H>,
@@ -26,6 +27,28 @@ pub(super) fn mach_msg_overwrite<H: Host>(
         receive_address: args.rcv_msg,
     };
     Ok(engine.mach_msg(caller, &call).number() as isize)
+}
+
+pub(super) fn mach_msg2<H: Host>(engine: &Engine<H>, caller: Caller, In(args): In<MachMsg2Args>) -> Answer {
+    let call = MachMsg2 {
+        address: args.data,
+        options: args.options,
+        bits_and_send_size: args.bits_and_send_size,
+        remote_and_local: args.remote_and_local_port,
+        voucher_and_id: args.voucher_and_id,
+        descriptors_and_receive_name: args.desc_count_and_rcv_name,
+        receive_size_and_priority: args.rcv_size_and_priority,
+        timeout_ms: args.timeout as u32,
+    };
+    Ok(engine.mach_msg2(caller, &call).number() as isize)
+}
+
+pub(super) fn semaphore_signal_thread<H: Host>(
+    engine: &Engine<H>,
+    caller: Caller,
+    In(args): In<SemaphoreSignalThreadArgs>,
+) -> Answer {
+    Ok(code(engine.semaphore_signal_thread(caller, args.signal, args.thread)))
 }
 
 pub(super) fn semaphore_signal<H: Host>(
@@ -101,4 +124,16 @@ pub(super) fn mk_timer_destroy<H: Host>(
     In(args): In<MkTimerDestroyArgs>,
 ) -> Answer {
     Ok(code(engine.mk_timer_destroy(caller, args.timer_port)))
+}
+
+pub(super) fn clock_sleep<H: Host>(
+    engine: &Engine<H>,
+    caller: Caller,
+    InOut(mut at, args): InOut<'_, ClockSleepArgs>,
+) -> Answer {
+    let (result, wakes) = engine.clock_sleep(caller, args.clock, args.kind, (args.sec, args.nsec));
+    if let Some((sec, nsec)) = wakes {
+        at.put(engine, caller, 0, &ClockSleepArgs { sec: sec as i32, nsec, ..args })?;
+    }
+    Ok(code(result))
 }

@@ -86,8 +86,14 @@ pub(super) fn fork_wait_for_child<H: Host>(engine: &Engine<H>, caller: Caller, (
     Ok(0)
 }
 
-/// Gives the caller a right for a task's port and writes its name.
-fn give_task<H: Host>(engine: &Engine<H>, caller: Caller, pid: i32, to: u64, by_name: bool) -> Answer {
+/// Gives the caller a right for a task's port and has its name written.
+fn give_task<H: Host>(
+    engine: &Engine<H>,
+    caller: Caller,
+    pid: i32,
+    by_name: bool,
+    write: impl FnOnce(u32) -> Result<(), Errno>,
+) -> Answer {
     let name = engine.enter(caller, |state| {
         let task = state.tasks.get(state.task_of_pid(pid)?)?;
         let port = if by_name { task.name_port } else { task.self_port };
@@ -95,7 +101,7 @@ fn give_task<H: Host>(engine: &Engine<H>, caller: Caller, pid: i32, to: u64, by_
     });
     match name {
         None => kern(KernReturn::KERN_FAILURE),
-        Some(name) if engine.give(caller, to, &name).is_err() => kern(KernReturn::KERN_INVALID_ADDRESS),
+        Some(name) if write(name).is_err() => kern(KernReturn::KERN_INVALID_ADDRESS),
         Some(_) => Ok(0),
     }
 }
@@ -105,16 +111,17 @@ pub(super) fn task_for_pid<H: Host>(
     caller: Caller,
     In(args): In<TaskForPidArgs>,
 ) -> Answer {
-    give_task(engine, caller, args.pid as i32, args.task_port, false)
+    let to = args.task_port;
+    give_task(engine, caller, args.pid as i32, false, |name| engine.give(caller, to, &name))
 }
 
 pub(super) fn task_name_for_pid<H: Host>(
     engine: &Engine<H>,
     caller: Caller,
-    InOut(at, args): InOut<TaskNameForPidArgs>,
+    InOut(mut at, args): InOut<'_, TaskNameForPidArgs>,
 ) -> Answer {
-    let to = at.wrapping_add(core::mem::offset_of!(TaskNameForPidArgs, name_out) as u64);
-    give_task(engine, caller, args.pid, to, true)
+    let offset = core::mem::offset_of!(TaskNameForPidArgs, name_out);
+    give_task(engine, caller, args.pid, true, |name| at.put(engine, caller, offset, &name))
 }
 
 pub(super) fn pid_for_task<H: Host>(
@@ -215,7 +222,7 @@ pub(super) fn tid_for_thread<H: Host>(engine: &Engine<H>, caller: Caller, name: 
     })
 }
 
-pub(super) fn getuidgid<H: Host>(engine: &Engine<H>, caller: Caller, to: Out<UidgidArgs>) -> Answer {
+pub(super) fn getuidgid<H: Host>(engine: &Engine<H>, caller: Caller, mut to: Out<'_, UidgidArgs>) -> Answer {
     let ids = engine.enter(caller, |state| state.own_task().map(|task| task.ids))?;
     to.write(engine, caller, &ids)
 }

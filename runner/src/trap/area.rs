@@ -13,6 +13,7 @@ use std::ops::Range;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use xnu_abi::darwin::signal::Signal;
+use xnu_backend_linux::ThreadSlot;
 use xnu_core::Thread;
 use xnu_core::registers::{Registers, VectorState};
 use xnu_core::signal::Info;
@@ -32,6 +33,8 @@ const CALL_STACK: (usize, usize) = (0x1_8000, AREA);
 pub struct GuestThread {
     /// What the core knows of it.
     pub thread: Thread,
+    /// Who it is to the engine of Mach ports.
+    pub ports: ThreadSlot,
     /// What it belongs to; in the first thread's area.
     pub guest: &'static Guest,
     /// The rip, cs, rflags, rsp and ss that `iretq` takes.
@@ -72,6 +75,7 @@ impl GuestThread {
         thread.vectors.0[MXCSR..MXCSR + 4].copy_from_slice(&MXCSR_INITIAL.to_le_bytes());
         let state = GuestThread {
             thread,
+            ports: ThreadSlot::new(),
             guest,
             return_frame: [0; 5],
             interrupted: None,
@@ -167,6 +171,14 @@ impl GuestThread {
 /// The pointer must be in the signal stack or the call stack of an area, as it is in every handler of a guest thread.
 pub(super) unsafe fn thread_at(stack_pointer: usize) -> *mut GuestThread {
     (stack_pointer & !(AREA - 1)) as *mut GuestThread
+}
+
+/// The thread that runs, where that is on its call stack, as it is in every call of the guest's.
+#[inline]
+pub fn current_thread<'t>() -> Option<&'t GuestThread> {
+    let here = 0u8;
+    // SAFETY: calls are served on call stacks; only what is atomic in the thread is used besides what the call has.
+    Some(unsafe { &*thread_at(&raw const here as usize) })
 }
 
 /// Where the last part of AVX-512 ends in the standard format.

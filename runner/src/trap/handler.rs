@@ -241,6 +241,9 @@ fn may_wait(call: i64, arguments: &[usize; 6]) -> bool {
         libc::SYS_sendfile => true,
         libc::SYS_ioctl => matches!(second as u64, libc::TCSBRK | libc::TCSETSW2 | libc::TCSETSF2),
         libc::SYS_fcntl => matches!(second, SETLKW | OFD_SETLKW),
+        libc::SYS_nanosleep | libc::SYS_clock_nanosleep => true,
+        // The other wait is for a lock that is held for moments.
+        libc::SYS_futex => second & 0x7f == libc::FUTEX_WAIT_BITSET as usize,
         libc::SYS_flock => second & libc::LOCK_NB as usize == 0,
         libc::SYS_waitid => fourth & libc::WNOHANG as usize == 0,
         _ => false,

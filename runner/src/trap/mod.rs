@@ -15,21 +15,32 @@ mod handler;
 mod serve;
 mod siginfo;
 
+use crate::cli::LkmChoice;
+use crate::heap;
+use crate::ports::Ports;
 use crate::trace::Recorder;
 use std::io;
 use std::ops::Range;
-use xnu_backend_linux::{Linux, PortNames};
+use xnu_backend_linux::{DeviceError, Linux};
 use xnu_core::Process;
 use xnu_core::registers::Registers;
 use xnu_core::reserved::CapacityError;
 
-pub use area::GuestThread;
+pub use area::{GuestThread, current_thread};
 
 /// The guest's process, as the runner has it.
-pub type GuestProcess = Process<Linux, PortNames>;
+pub type GuestProcess = Process<Linux, Ports>;
 
 /// The one process. Not built where it is used: its pages are touched when they are needed.
-static PROCESS: GuestProcess = Process::new(Linux::new(), PortNames::new());
+static PROCESS: GuestProcess = Process::new(Linux::new(), Ports::new());
+
+/// Says what serves the guest's Mach ports. Before [`Guest::attach`].
+///
+/// # Errors
+/// The device that was named cannot be opened, or is none of Darling's.
+pub fn choose_ports(choice: &LkmChoice) -> Result<(), DeviceError> {
+    PROCESS.lkm.choose(choice)
+}
 
 /// What the whole process shares. Lives as long as the guest does.
 pub struct Guest {
@@ -45,7 +56,7 @@ impl Guest {
     /// Makes the calling thread a guest's first: its memory, its stacks and the runner's signal handlers.
     ///
     /// From the start on the runner needs nothing but its image, the thread's area and the recorder's memory; these are
-    /// kept from the guest. The stack and the heap that the runner started with are of no use to it any more.
+    /// kept from the guest, as is the range that the engine of Mach ports takes memory from. The stack and the heap that the runner started with are of no use to it any more.
     ///
     /// `signals` are the mask and the ignored signals, where a guest says so that executed this one.
     ///
@@ -55,15 +66,17 @@ impl Guest {
         recorder: Option<Recorder>,
         signals: Option<(u32, u32)>,
     ) -> io::Result<&'static mut GuestThread> {
+        let memory = if PROCESS.lkm.is_embedded() { Some(heap::reserve()?) } else { None };
         let traced = recorder.as_ref().map(Recorder::memory);
         let thread = GuestThread::new(Guest { process: &PROCESS, recorder, text: entry::text() })?;
         thread.use_signal_stack()?;
-        for range in [Some(entry::image()), Some(thread.area()), traced].into_iter().flatten() {
+        for range in [Some(entry::image()), Some(thread.area()), traced, memory].into_iter().flatten() {
             thread.keep(range).map_err(|_| io::Error::other("too many mappings to protect"))?;
         }
         handler::inherit(thread, signals)?;
         handler::install(thread.guest.process)?;
         thread.guest.process.kernel.handle_faults();
+        thread.guest.process.lkm.handle_faults();
         Ok(thread)
     }
 }
@@ -102,6 +115,7 @@ impl GuestThread {
     pub fn start(&mut self, registers: Registers) -> Result<std::convert::Infallible, Refused> {
         self.thread.registers = registers;
         entry::arm(&self.guest.text).map_err(Refused)?;
+        heap::take_over();
         entry::start(self)
     }
 }

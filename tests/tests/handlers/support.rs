@@ -9,13 +9,13 @@ use xnu_abi::darwin::resource::RlimitResource;
 use xnu_abi::darwin::signal::{SigactionFlags, Signal, SigprocmaskHow};
 use xnu_abi::darwin::time::Itimer;
 use xnu_abi::darwin::unistd::{AccessFlags, Whence};
-use xnu_backend_mock::{Fault, Mock, Module, Plan};
+use xnu_backend_mock::{Fault, Mock, Plan, Ports};
 use xnu_core::registers::{CARRY, Registers};
 use xnu_core::table::Class;
 use xnu_core::{Call, Context, Kernel, Lkm, Process, Reply, Thread, UserAddr, dispatch};
 
 /// One process with one thread on kernel `K`.
-pub(crate) struct Machine<K, L = Module> {
+pub(crate) struct Machine<K, L = Ports> {
     pub(crate) process: Process<K, L>,
     pub(crate) thread: RefCell<Thread>,
 }
@@ -49,14 +49,16 @@ impl<K: HasMock, L> Deref for Machine<K, L> {
 pub(crate) fn machine() -> Machine<Mock> {
     let mock = Mock::new(1);
     furnish(&mock);
-    Machine::new(mock, Module::new())
+    let ports = Ports::new(&mock);
+    Machine::new(mock, ports)
 }
 
 /// The same, where calls fail as planned.
 pub(crate) fn failing(plan: Plan) -> Machine<Fault<Mock>> {
     let mock = Mock::new(1);
     furnish(&mock);
-    Machine::new(Fault::new(mock, plan), Module::new())
+    let ports = Ports::new(&mock);
+    Machine::new(Fault::new(mock, plan), ports)
 }
 
 /// `/tmp/own` (ours, `hello`), `/tmp/theirs` (root's, mode 0600), `/tmp/dir` with `file` in it, the links

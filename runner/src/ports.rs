@@ -1,0 +1,102 @@
+//! What stands behind `/dev/mach` for a guest: the device, or the engine in the process.
+
+use crate::cli::LkmChoice;
+use crate::heap;
+use crate::trap::{GuestThread, current_thread};
+use std::sync::atomic::{AtomicI32, Ordering};
+use xnu_abi::linux::Errno;
+use xnu_abi::lkm::Trap;
+use xnu_backend_linux::{Device, DeviceError, Embedded, Linux, Surroundings, ThreadSlot, device_call};
+use xnu_core::reserved::Reserved;
+use xnu_core::{Lkm, TrapArg};
+
+/// The process around the engine: threads on their call stacks.
+#[derive(Clone, Copy, Debug)]
+pub struct Guests;
+
+impl Guests {
+    fn thread(&self) -> Option<&GuestThread> {
+        current_thread()
+    }
+}
+
+impl Surroundings for Guests {
+    #[inline]
+    fn slot(&self) -> Option<&ThreadSlot> {
+        self.thread().map(|thread| &thread.ports)
+    }
+
+    fn reserved(&self) -> Option<&Reserved> {
+        self.thread().map(|thread| &thread.guest.process.reserved)
+    }
+
+    fn forget_memory(&self) {
+        heap::forget();
+    }
+}
+
+/// What serves the guest's Mach ports: the engine in the process unless a device was chosen.
+#[derive(Debug)]
+pub struct Ports {
+    engine: Embedded<Guests>,
+    linux: Linux,
+    /// The descriptor of the device.
+    device: AtomicI32,
+}
+
+const NO_DEVICE: i32 = -1;
+
+impl Default for Ports {
+    fn default() -> Ports {
+        Ports::new()
+    }
+}
+
+impl Ports {
+    /// The engine, not made yet.
+    pub const fn new() -> Ports {
+        Ports { engine: Embedded::new(Guests), linux: Linux::new(), device: AtomicI32::new(NO_DEVICE) }
+    }
+
+    /// Does as the command line asks. The device that nobody named need not be there, nor be one.
+    ///
+    /// # Errors
+    /// The named device cannot be opened, or is none of Darling's.
+    pub fn choose(&self, choice: &LkmChoice) -> Result<(), DeviceError> {
+        let device = match choice {
+            LkmChoice::Embedded => None,
+            LkmChoice::Auto => Device::open().ok(),
+            LkmChoice::Device(path) => Some(Device::open_at(path)?),
+        };
+        self.device.store(device.map_or(NO_DEVICE, Device::into_fd), Ordering::Release);
+        Ok(())
+    }
+
+    /// Whether it is the engine in the process.
+    pub fn is_embedded(&self) -> bool {
+        self.device.load(Ordering::Relaxed) == NO_DEVICE
+    }
+
+    /// As [`Linux::handle_faults`].
+    pub fn handle_faults(&self) {
+        self.engine.handle_faults();
+    }
+}
+
+impl Lkm for Ports {
+    fn call_raw(&self, trap: Trap, arg: TrapArg<'_>) -> Result<isize, Errno> {
+        match self.device.load(Ordering::Relaxed) {
+            NO_DEVICE => self.engine.call_raw(trap, arg),
+            device => device_call(&self.linux, device, trap, arg),
+        }
+    }
+
+    fn forked(&self) {
+        if self.is_embedded() {
+            self.engine.forked();
+        } else {
+            // The module gives the child a task of its own at its first call.
+            let _ = self.call_raw(Trap::GetApiVersion, TrapArg::None);
+        }
+    }
+}
