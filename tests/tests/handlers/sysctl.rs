@@ -167,8 +167,8 @@ fn a_walk_meets_every_name_and_ends() {
         let name = ask_numbers(&k, &[&[0, 1], &at[..]].concat(), 256).expect("a name");
         let name = String::from_utf8(name).expect("text");
         let name = name.trim_end_matches('\0');
-        // Processes are asked for by more numbers.
-        if at[0] != 0 && !name.starts_with("kern.proc") {
+        // Processes are asked for by more numbers, and not every processor has every cache.
+        if at[0] != 0 && !name.starts_with("kern.proc") && !name.contains("cachesize") {
             assert_eq!(ask(&k, name, 512), ask_numbers(&k, &at, 512), "{name}");
             assert!(ask(&k, name, 512).is_ok_and(|value| !value.is_empty()), "{name}");
         }
@@ -237,6 +237,19 @@ fn processes_are_told_by_all_that_they_have() {
         xnu!(k, sysctl(name, 4, NULL, length, NULL, 0) => 0);
         assert_eq!(number(&k, length, 0, 8), expected * KINFO as u64);
     }
+}
+
+#[test]
+fn the_caller_is_told_of_its_own_stack_and_name() {
+    let k = crate::processes::processes();
+    let stack = |k: &Machine<Mock>| {
+        ask(k, "kern.usrstack64", 8).map(|bytes| u64::from_le_bytes(bytes.try_into().expect("8 bytes")))
+    };
+    assert_eq!(stack(&k), Ok(0x7ff7_bff0_0000));
+    k.process.program.set(0x40_0000, 0x5000..0x1_8000_6000, 0);
+    assert_eq!((stack(&k), int(ask(&k, "kern.usrstack", 4))), (Ok(0x1_8000_6000), 0x8000_6000u32 as i32));
+    assert_eq!(ask(&k, "kern.procname", 33), Ok(b"own\0".to_vec()));
+    assert!(ask(&k, "hw.l1dcachesize", 8).is_ok_and(|bytes| bytes.len() == 8 && bytes != [0; 8]));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The tree of names: one line each, in the order of their numbers (`bsd/sys/sysctl.h`, `bsd/kern/kern_sysctl.c`,
 //! `bsd/kern/kern_mib.c`). Numbers from 100 on are allotted at boot on a Mac, so programs ask for them by name.
 
-use super::values::Fact;
+use super::values::{Cache, Fact};
 use xnu_abi::darwin::sysctl::CtlKernProc;
 
 /// A question about the tree.
@@ -137,6 +137,7 @@ macro_rules! tree {
     (access rw) => { true };
 }
 
+// Limits are those of a Mac with 16 GiB (`osfmk/kern/startup.c`, `bsd/dev/unix_startup.c`, `bsd_scale_setup`).
 tree! {
     [0] "sysctl" rd Node, "";
     [0, 1] "sysctl.name" rd Query(Query::Name), "";
@@ -153,7 +154,7 @@ tree! {
     [1, 4] "kern.version" rd Found(Fact::KernelVersion), "";
     [1, 5] "kern.maxvnodes" rw Int(263168), "";
     [1, 6] "kern.maxproc" rw Int(4176), "";
-    [1, 7] "kern.maxfiles" rw Int(245760), "";
+    [1, 7] "kern.maxfiles" rw Int(122_880), "";
     [1, 8] "kern.argmax" rd Int(1_048_576), "";
     [1, 9] "kern.securelevel" rw Int(0), "";
     [1, 10] "kern.hostname" rw Found(Fact::Hostname), "";
@@ -173,8 +174,9 @@ tree! {
     [1, 20] "kern.saved_ids" rd Int(1), "";
     [1, 21] "kern.boottime" rd Found(Fact::BootTime), "";
     [1, 22] "kern.nisdomainname" rw Text(""), "";
-    [1, 29] "kern.maxfilesperproc" rw Int(122_880), "";
+    [1, 29] "kern.maxfilesperproc" rw Int(61_440), "";
     [1, 30] "kern.maxprocperuid" rw Int(2784), "";
+    [1, 35] "kern.usrstack" rd Found(Fact::UserStackCut), "";
     [1, 38] "kern.procargs" rd Arguments(false), "";
     [1, 40] "kern.netboot" rd Int(0), "";
     [1, 46] "kern.aiomax" rw Int(90), "";
@@ -182,7 +184,8 @@ tree! {
     [1, 49] "kern.procargs2" rd Arguments(true), "";
     [1, 50] "kern.corefile" rw Text("/cores/core.%P"), "";
     [1, 51] "kern.coredump" rw Int(1), "";
-    [1, 59] "kern.usrstack64" rd Quad(0x7ff7_c000_0000), "";
+    [1, 59] "kern.usrstack64" rd Found(Fact::UserStack), "";
+    [1, 62] "kern.procname" rw Found(Fact::ProcessName), "";
     [1, 65] "kern.osversion" rw Found(Fact::Build), "";
     [1, 66] "kern.safeboot" rd Int(0), "";
     [1, 100] "kern.osproductversion" rw Found(Fact::Product), "";
@@ -195,9 +198,9 @@ tree! {
     [1, 107] "kern.hv_support" rd Int(0), "";
     [1, 108] "kern.singleuser" rd Int(0), "";
     [1, 109] "kern.sugid_scripts" rw Int(0), "";
-    [1, 110] "kern.num_tasks" rd Int(2048), "";
-    [1, 111] "kern.num_taskthreads" rd Int(2048), "";
-    [1, 112] "kern.num_threads" rd Int(10240), "";
+    [1, 110] "kern.num_tasks" rd Int(4096), "";
+    [1, 111] "kern.num_taskthreads" rd Int(4096), "";
+    [1, 112] "kern.num_threads" rd Int(20_480), "";
     [1, 113] "kern.memorystatus_level" rd Found(Fact::FreeMemory), "";
     [1, 114] "kern.stack_size" rd Int(16384), "";
     [1, 115] "kern.wq_max_threads" rw Int(512), "";
@@ -222,6 +225,10 @@ tree! {
     [6, 10] "hw.epoch" rd Int(0), "";
     [6, 13] "hw.vectorunit" rd Int(1), "";
     [6, 16] "hw.cachelinesize_compat" rd Int(64), "";
+    [6, 17] "hw.l1icachesize_compat" rd Found(Fact::CacheCut(Cache::FirstInstructions)), "";
+    [6, 18] "hw.l1dcachesize_compat" rd Found(Fact::CacheCut(Cache::FirstData)), "";
+    [6, 20] "hw.l2cachesize_compat" rd Found(Fact::CacheCut(Cache::Second)), "";
+    [6, 22] "hw.l3cachesize_compat" rd Found(Fact::CacheCut(Cache::Third)), "";
     [6, 23] "hw.tbfrequency_compat" rd Int(1_000_000_000), "";
     [6, 24] "hw.memsize" rd Found(Fact::Memory), "";
     [6, 25] "hw.activecpu" rd Found(Fact::Processors), "";
@@ -241,6 +248,10 @@ tree! {
     [6, 113] "hw.cachelinesize" rd Quad(64), "";
     [6, 114] "hw.tbfrequency" rd Quad(1_000_000_000), "";
     [6, 115] "hw.memsize_usable" rd Found(Fact::Memory), "";
+    [6, 116] "hw.l1icachesize" rd Found(Fact::Cache(Cache::FirstInstructions)), "";
+    [6, 117] "hw.l1dcachesize" rd Found(Fact::Cache(Cache::FirstData)), "";
+    [6, 118] "hw.l2cachesize" rd Found(Fact::Cache(Cache::Second)), "";
+    [6, 119] "hw.l3cachesize" rd Found(Fact::Cache(Cache::Third)), "";
     [6, 120] "hw.optional" rd Node, "optional features";
     [6, 120, 100] "hw.optional.floatingpoint" rd Int(1), "";
     [6, 120, 101] "hw.optional.x86_64" rd Int(IS_INTEL), "";

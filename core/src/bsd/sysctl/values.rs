@@ -2,12 +2,14 @@
 
 use super::request::Request;
 use super::tree::Shape;
+use crate::bsd::proc_info::Subject;
 use crate::bsd::usage::free_percent;
 use crate::convert::errno::ToBsd;
 use crate::kernel::Kernel;
 use crate::linux;
 use crate::process::Context;
 use crate::table::SysResult;
+use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::time::Timeval;
 use xnu_abi::linux::Sysinfo;
 use zerocopy::IntoBytes;
@@ -38,6 +40,22 @@ pub(super) enum Fact {
     ModelNumber,
     Stepping,
     MaxBasic,
+    /// The top of the program's stack, and as many bits of it as an `int` has.
+    UserStack,
+    UserStackCut,
+    ProcessName,
+    /// The size of a cache, where there is such a one.
+    Cache(Cache),
+    CacheCut(Cache),
+}
+
+/// A cache of the processor's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Cache {
+    FirstInstructions,
+    FirstData,
+    Second,
+    Third,
 }
 
 impl Fact {
@@ -45,15 +63,14 @@ impl Fact {
         use Fact::*;
         match self {
             Release | KernelVersion | Product | CompatibleProduct | IosSupport | Build | Hostname
-            | Vendor | Brand => Shape::Text,
+            | Vendor | Brand | ProcessName => Shape::Text,
             ClockRate => Shape::Structure("S,clockinfo"),
             BootTime => Shape::Structure("S,timeval"),
             LoadAverage => Shape::Structure("S,loadavg"),
             SwapUsage => Shape::Structure("S,xsw_usage"),
-            PageSize | Memory => Shape::Quad,
-            FreeMemory | PageSize32 | Processors | MemoryCut | Family | ModelNumber | Stepping | MaxBasic => {
-                Shape::Int
-            }
+            PageSize | Memory | UserStack | Cache(_) => Shape::Quad,
+            UserStackCut | CacheCut(_) | FreeMemory | PageSize32 | Processors | MemoryCut | Family
+            | ModelNumber | Stepping | MaxBasic => Shape::Int,
         }
     }
 }
@@ -106,6 +123,32 @@ pub(super) fn found<K: Kernel, L>(
         Fact::ModelNumber => request.number(processor::signature().1.into(), INT),
         Fact::Stepping => request.number(processor::signature().2.into(), INT),
         Fact::MaxBasic => request.number(processor::max_basic().into(), INT),
+        Fact::UserStack => request.number(user_stack(cx) as i64, QUAD),
+        Fact::UserStackCut => request.number(i64::from(user_stack(cx) as i32), INT),
+        Fact::ProcessName => process_name(kernel, request),
+        Fact::Cache(which) => request.number(cache(which)?, QUAD),
+        Fact::CacheCut(which) => request.number(i64::from(cache(which)? as i32), INT),
+    }
+}
+
+/// Where the strings on the stack end; where that is not known, where they do on a Mac (`VM_USRSTACK64`).
+fn user_stack<K: Kernel, L>(cx: &Context<'_, K, L>) -> u64 {
+    const USUAL: u64 = 0x7ff7_bff0_0000;
+    cx.process.program.strings().map_or(USUAL, |(strings, _)| strings.end)
+}
+
+#[inline(never)]
+fn process_name<K: Kernel>(kernel: &K, request: &mut Request<'_, K>) -> SysResult<()> {
+    let own = linux::process::getpid(kernel).to_bsd()?;
+    let subject = Subject::find(kernel, own, false)?;
+    request.cut_text(subject.stat.name())
+}
+
+/// The size of a cache; `EINVAL` where there is none (`bsd/kern/kern_mib.c`, `sysctl_hw_generic`).
+fn cache(which: Cache) -> SysResult<i64> {
+    match processor::cache(which) {
+        0 => Err(Errno::EINVAL),
+        bytes => Ok(bytes as i64),
     }
 }
 
@@ -154,7 +197,37 @@ fn trimmed(text: &[u8]) -> &[u8] {
 /// What the processor says of itself.
 #[cfg(target_arch = "x86_64")]
 mod processor {
-    use core::arch::x86_64::__cpuid;
+    use super::Cache;
+    use core::arch::x86_64::{__cpuid, __cpuid_count};
+
+    /// Bytes of a cache, 0 for none: by leaf 4, or where AMD has the same.
+    pub(super) fn cache(which: Cache) -> u64 {
+        const INTEL: u32 = 4;
+        const AMD: u32 = 0x8000_001d;
+        let (level, kind) = match which {
+            Cache::FirstInstructions => (1, 2),
+            Cache::FirstData => (1, 1),
+            Cache::Second => (2, 3),
+            Cache::Third => (3, 3),
+        };
+        for (leaf, last) in [(AMD, __cpuid(0x8000_0000).eax), (INTEL, __cpuid(0).eax)] {
+            if last < leaf {
+                continue;
+            }
+            for index in 0..8 {
+                let id = __cpuid_count(leaf, index);
+                if id.eax & 0x1f == kind && id.eax.wrapping_shr(5) & 7 == level {
+                    let field =
+                        |from: u32, mask: u32| u64::from(id.ebx.wrapping_shr(from) & mask).wrapping_add(1);
+                    let sets = u64::from(id.ecx).wrapping_add(1);
+                    let lines =
+                        field(22, 0x3ff).saturating_mul(field(12, 0x3ff)).saturating_mul(field(0, 0xfff));
+                    return lines.saturating_mul(sets);
+                }
+            }
+        }
+        0
+    }
 
     pub(super) fn max_basic() -> u32 {
         __cpuid(0).eax
@@ -206,6 +279,17 @@ mod processor {
 /// What a Mac with this processor says of itself.
 #[cfg(not(target_arch = "x86_64"))]
 mod processor {
+    use super::Cache;
+
+    pub(super) fn cache(which: Cache) -> u64 {
+        match which {
+            Cache::FirstInstructions => 128 << 10,
+            Cache::FirstData => 64 << 10,
+            Cache::Second => 4 << 20,
+            Cache::Third => 0,
+        }
+    }
+
     pub(super) fn max_basic() -> u32 {
         0
     }
