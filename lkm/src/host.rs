@@ -29,6 +29,49 @@ pub trait Lock<T> {
     fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R;
 }
 
+/// What there is of a machine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Machine {
+    /// Processors, as many as threads can run at once.
+    pub logical_cpus: u32,
+    /// Cores.
+    pub physical_cpus: u32,
+    /// Bytes of memory.
+    pub memory: u64,
+    /// `CPU_TYPE_…`.
+    pub cpu_type: u32,
+    /// `CPU_SUBTYPE_…`.
+    pub cpu_subtype: u32,
+    /// `CPU_THREADTYPE_…`: whether a core runs several threads.
+    pub cpu_thread_type: u32,
+    /// What `uname -v` says, of 511 bytes at most.
+    pub kernel_version: &'static str,
+}
+
+/// Time that was spent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Times {
+    /// In the program, in nanoseconds.
+    pub user_ns: u64,
+    /// For it in the system, in nanoseconds.
+    pub system_ns: u64,
+}
+
+/// What a task takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct TaskUsage {
+    /// Bytes of addresses.
+    pub size: u64,
+    /// Bytes of memory.
+    pub resident: u64,
+    /// Bytes of memory at most so far.
+    pub resident_max: u64,
+    /// The time of threads that ended.
+    pub times: Times,
+    /// The time of threads that live.
+    pub live_times: Times,
+}
+
 /// The world around an engine: clock, threads and the memory of tasks.
 ///
 /// # For host authors
@@ -81,6 +124,30 @@ pub trait Host: Sized {
     /// # Errors
     /// The task has no room.
     fn place(&self, task: TaskId, region: Self::Region) -> Result<u64, Fault>;
+
+    /// A region with these bytes, which are some.
+    ///
+    /// # Errors
+    /// There is no memory for it.
+    fn region(&self, bytes: &[u8]) -> Result<Self::Region, Fault>;
+
+    /// Reads a region from its start.
+    ///
+    /// # Errors
+    /// It is shorter.
+    fn read_region(&self, region: &Self::Region, to: &mut [u8]) -> Result<(), Fault>;
+
+    /// The time of day: nanoseconds since 1970.
+    fn calendar(&self) -> u64;
+
+    /// The machine.
+    fn machine(&self) -> Machine;
+
+    /// What a task takes.
+    fn task_usage(&self, task: TaskId) -> TaskUsage;
+
+    /// The time of a thread.
+    fn thread_times(&self, thread: ThreadId) -> Times;
 
     /// Gives a task zeroed memory at an address that the host chooses.
     ///

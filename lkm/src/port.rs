@@ -49,6 +49,8 @@ pub(crate) enum Object {
     Thread(ThreadId),
     /// The host.
     Host,
+    /// A clock, by its number.
+    Clock(u32),
     /// A semaphore.
     Semaphore(SemaphoreId),
     /// A timer, whose receive right a task has.

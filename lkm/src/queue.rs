@@ -4,14 +4,13 @@
 //! room is woken with a place promised, which counts as a message.
 
 use crate::kmsg::{Kmsg, KmsgId};
-use crate::notification::NDR;
-use crate::port::{PortId, PortRef, Receiver};
+use crate::port::{PortId, Receiver};
 use crate::port_set::SetId;
 use crate::slab::Id;
 use crate::state::State;
 use crate::task::{Outcome, ThreadId, Waiting};
 use crate::trailer;
-use xnu_abi::darwin::kern_return::{KernReturn, MachMsgReturn, MigReturn};
+use xnu_abi::darwin::kern_return::{KernReturn, MachMsgReturn};
 use xnu_abi::darwin::mach_message::{MsgOption, MsgType};
 
 /// What a receiver waits for, and what it got.
@@ -53,6 +52,8 @@ pub(crate) enum Sending {
     Refused(MachMsgReturn),
     /// The sender waits for room.
     Wait,
+    /// It is for an object of the engine's, which is to serve it (`Engine::serve_message`).
+    Object,
 }
 
 /// How a receive goes on.
@@ -210,8 +211,7 @@ impl<R> State<R> {
         }
         if queue.receiver == Receiver::Engine {
             queue.seqno = queue.seqno.wrapping_add(1);
-            self.object_message(kmsg);
-            return Sending::Done;
+            return Sending::Object;
         }
         if !queue.is_full() || !queue.is_full_for_all() && (always || once) {
             queue.msgcount += 1;
@@ -258,27 +258,6 @@ impl<R> State<R> {
         }
         queue.msgcount += 1;
         self.post(kmsg);
-    }
-
-    /// A message to an object of the engine's. No server knows its number yet, so it is answered as such
-    /// (`ipc_kobject_server`).
-    fn object_message(&mut self, kmsg: KmsgId) {
-        let of = self.kmsgs.at_mut(kmsg);
-        let answers =
-            matches!(of.reply_kind, MsgType::MACH_MSG_TYPE_PORT_SEND | MsgType::MACH_MSG_TYPE_PORT_SEND_ONCE);
-        if let (PortRef::Port(to), true) = (of.reply, answers) {
-            let mut answer = Kmsg::from_engine(of.id.wrapping_add(100), to, of.reply_kind);
-            if answer.data.try_reserve_exact(12).is_ok() {
-                answer.data.extend_from_slice(&NDR);
-                answer.data.extend_from_slice(&MigReturn::MIG_BAD_ID.number().to_le_bytes());
-                of.reply = PortRef::Null;
-                match self.kmsgs.insert(answer) {
-                    Ok(answer) => self.send_from_engine(answer),
-                    Err(_) => self.kmsgs.at_mut(kmsg).reply = PortRef::Port(to),
-                }
-            }
-        }
-        self.kmsg_destroy(kmsg);
     }
 
     /// What a name is received from (`ipc_mqueue_copyin`).

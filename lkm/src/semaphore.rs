@@ -74,7 +74,13 @@ enum Wait {
 }
 
 impl<R> State<R> {
-    fn semaphore_create(&mut self, task: TaskId, policy: i32, value: i32) -> Result<u32, KernReturn> {
+    /// A new semaphore: a send right for its port.
+    pub(crate) fn semaphore_new(
+        &mut self,
+        task: TaskId,
+        policy: i32,
+        value: i32,
+    ) -> Result<PortId, KernReturn> {
         let count = u32::try_from(value).map_err(|_| KernReturn::KERN_INVALID_ARGUMENT)?;
         if policy & !POLICY_MASK != 0 {
             return Err(KernReturn::KERN_INVALID_ARGUMENT);
@@ -96,13 +102,25 @@ impl<R> State<R> {
             Ok(port) => {
                 self.semaphores.at_mut(semaphore).port = port;
                 self.make_send(port);
-                self.copy_out(self.caller.task, port, MsgType::MACH_MSG_TYPE_PORT_SEND, None)
+                Ok(port)
             }
             Err(error) => {
                 self.semaphore_disown(semaphore);
                 self.semaphores.remove(semaphore);
                 Err(error)
             }
+        }
+    }
+
+    fn semaphore_create(&mut self, task: TaskId, policy: i32, value: i32) -> Result<u32, KernReturn> {
+        let port = self.semaphore_new(task, policy, value)?;
+        self.copy_out(self.caller.task, port, MsgType::MACH_MSG_TYPE_PORT_SEND, None)
+    }
+
+    /// Its task destroys a semaphore; another task's is left.
+    pub(crate) fn semaphore_destroy(&mut self, task: TaskId, semaphore: SemaphoreId) {
+        if self.semaphores.get(semaphore).is_some_and(|of| of.owner == task) {
+            self.semaphore_disown(semaphore);
         }
     }
 
@@ -253,9 +271,7 @@ impl<H: Host> Engine<H> {
     pub fn semaphore_destroy(&self, caller: Caller, task: TaskId, name: u32) -> Result<(), KernReturn> {
         self.enter(caller, |state| {
             let semaphore = state.semaphore_of(name).map_err(|_| KernReturn::KERN_INVALID_ARGUMENT)?;
-            if state.semaphores.at(semaphore).owner == task {
-                state.semaphore_disown(semaphore);
-            }
+            state.semaphore_destroy(task, semaphore);
             Ok(())
         })
     }

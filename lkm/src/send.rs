@@ -494,6 +494,10 @@ impl<H: Host> Engine<H> {
         loop {
             match sent {
                 Sending::Done => return Ok(()),
+                Sending::Object => {
+                    self.serve_message(caller, kmsg);
+                    return Ok(());
+                }
                 Sending::Refused(error) => {
                     let more = self.receive_back(caller, kmsg, outgoing);
                     return Err(MachMsgReturn::new(error.number() | more));

@@ -27,7 +27,7 @@ impl<R> State<R> {
         }
     }
 
-    fn host_port(&mut self) -> PortId {
+    pub(crate) fn host_port(&mut self) -> PortId {
         if self.host_port.is_none() {
             self.host_port = self.object_port(Object::Host).unwrap_or(Id::NONE);
         }

@@ -56,6 +56,7 @@ pub(crate) struct State<R> {
     /// Messages to be destroyed: one may hold the receive right of a port full of others, so this is no recursion.
     pub(crate) reap: List<Kmsg>,
     pub(crate) host_port: PortId,
+    pub(crate) clock_ports: [PortId; 2],
     /// Ports that died so far.
     pub(crate) deaths: u64,
     /// Tasks that were made so far, for the versions of pids.
@@ -84,6 +85,7 @@ impl<R> State<R> {
             timers: Slab::new(Timer::nobody()),
             reap: List::new(),
             host_port: Id::NONE,
+            clock_ports: [Id::NONE; 2],
             deaths: 0,
             births: 0,
             first_timer: Id::NONE,

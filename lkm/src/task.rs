@@ -80,6 +80,8 @@ pub struct Task {
     pub(crate) name_port: PortId,
     /// Send rights.
     pub(crate) special: [PortId; SPECIAL_PORTS],
+    /// Send rights that `mach_ports_register` left for whoever looks.
+    pub(crate) registered: [PortId; 3],
     /// User and group as programs see them.
     pub(crate) ids: UidgidArgs,
     /// The pid of who traces it; 0 for nobody.
@@ -109,6 +111,7 @@ impl Task {
             self_port: Id::NONE,
             name_port: Id::NONE,
             special: [Id::NONE; SPECIAL_PORTS],
+            registered: [Id::NONE; 3],
             ids: UidgidArgs { uid: 0, gid: 0 },
             tracer: 0,
             dyld_info: (0, 0),
@@ -209,6 +212,13 @@ impl Thread {
     }
 }
 
+impl Thread {
+    /// The next thread of its task.
+    pub(crate) fn next_of_task(&self) -> ThreadId {
+        self.siblings.next()
+    }
+}
+
 impl Node<0> for Thread {
     fn links(&mut self) -> &mut Links<Thread> {
         &mut self.queue
@@ -270,7 +280,8 @@ impl<R> State<R> {
         };
         self.births = birth;
         let special = self.tasks.get(from).map_or([Id::NONE; SPECIAL_PORTS], |from| from.special);
-        for port in special {
+        let registered = self.tasks.get(from).map_or([Id::NONE; 3], |from| from.registered);
+        for port in special.into_iter().chain(registered) {
             if !port.is_none() {
                 self.copy_send(port);
             }
@@ -279,6 +290,7 @@ impl<R> State<R> {
         task.self_port = self_port;
         task.name_port = name_port;
         task.special = special;
+        task.registered = registered;
         self.inherit(id, from);
         Ok(id)
     }
@@ -361,8 +373,10 @@ impl<R> State<R> {
         }
         self.semaphores_destroy_all(task);
         self.space_end(task);
-        let Some(Task { self_port, name_port, special, .. }) = self.tasks.remove(task) else { return };
-        for port in special {
+        let Some(Task { self_port, name_port, special, registered, .. }) = self.tasks.remove(task) else {
+            return;
+        };
+        for port in special.into_iter().chain(registered) {
             if !port.is_none() {
                 self.release_send(port);
             }

@@ -11,7 +11,10 @@ use xnu_abi::darwin::kern_return::MachMsgReturn as Mach;
 use xnu_abi::darwin::mach_message::{MsgOption, MsgType as Type};
 use xnu_abi::darwin::mach_port::PortRight as Right;
 use xnu_abi::linux::Errno;
-use xnu_lkm::{Caller, Engine, Fault, Host, Lock, MachMsg, Process, TaskId, ThreadId, Usage, Wake};
+use xnu_lkm::{
+    Caller, Engine, Fault, Host, Lock, MachMsg, Machine, Process, TaskId, TaskUsage, ThreadId, Times, Usage,
+    Wake,
+};
 
 struct StdLock<T>(Mutex<T>);
 
@@ -117,6 +120,45 @@ impl Host for Threads {
     }
 
     fn deallocate(&self, _: TaskId, _: u64, _: u64) {}
+
+    fn region(&self, bytes: &[u8]) -> Result<Vec<u8>, Fault> {
+        Ok(bytes.to_vec())
+    }
+
+    fn read_region(&self, region: &Vec<u8>, to: &mut [u8]) -> Result<(), Fault> {
+        to.copy_from_slice(region.get(..to.len()).ok_or(Fault)?);
+        Ok(())
+    }
+
+    fn calendar(&self) -> u64 {
+        0
+    }
+
+    fn machine(&self) -> Machine {
+        Machine {
+            logical_cpus: 8,
+            physical_cpus: 4,
+            memory: 5 << 30,
+            cpu_type: 7,
+            cpu_subtype: 8,
+            cpu_thread_type: 1,
+            kernel_version: "A kernel of tests",
+        }
+    }
+
+    fn task_usage(&self, _: TaskId) -> TaskUsage {
+        TaskUsage {
+            size: 6 << 32,
+            resident: 7 << 20,
+            resident_max: 8 << 20,
+            times: Times { user_ns: 3_000_004_000, system_ns: 5_000_006_000 },
+            live_times: Times { user_ns: 7_000_008_000, system_ns: 0 },
+        }
+    }
+
+    fn thread_times(&self, _: ThreadId) -> Times {
+        Times { user_ns: 1_000_002_000, system_ns: 2_000_003_000 }
+    }
 
     fn allocate_at(&self, _: TaskId, _: u64, _: u64, _: bool) -> Result<(), Fault> {
         Err(Fault)

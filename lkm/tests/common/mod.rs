@@ -10,11 +10,16 @@ use std::rc::{Rc, Weak};
 use xnu_abi::darwin::mach_message::MsgType;
 use xnu_abi::darwin::mach_port::{PortRight, PortType};
 use xnu_abi::linux::Errno;
-use xnu_lkm::{Caller, Engine, Fault, Host, Lock, Process, TaskId, ThreadId, Wake};
+use xnu_lkm::{
+    Caller, Engine, Fault, Host, Lock, Machine, Process, TaskId, TaskUsage, ThreadId, Times, Wake,
+};
 
 pub mod message;
 
 pub const PAGE: u64 = 4096;
+
+/// The time of day.
+pub const CALENDAR: u64 = 1_700_000_000_000_000_005;
 
 /// A lock that fails the test when it is taken twice, so nothing can run under it.
 pub struct TestLock<T>(RefCell<T>);
@@ -181,6 +186,46 @@ impl Host for TestHost {
 
     fn deallocate(&self, task: TaskId, address: u64, _: u64) {
         self.memory.borrow_mut().entry(task).or_default().deallocate(address);
+    }
+
+    fn region(&self, bytes: &[u8]) -> Result<Region, Fault> {
+        self.regions.set(self.regions.get() + 1);
+        Ok(Region { bytes: bytes.to_vec(), count: self.regions.clone() })
+    }
+
+    fn read_region(&self, region: &Region, to: &mut [u8]) -> Result<(), Fault> {
+        to.copy_from_slice(region.bytes.get(..to.len()).ok_or(Fault)?);
+        Ok(())
+    }
+
+    fn calendar(&self) -> u64 {
+        CALENDAR
+    }
+
+    fn machine(&self) -> Machine {
+        Machine {
+            logical_cpus: 8,
+            physical_cpus: 4,
+            memory: 5 << 30,
+            cpu_type: 7,
+            cpu_subtype: 8,
+            cpu_thread_type: 1,
+            kernel_version: "A kernel of tests",
+        }
+    }
+
+    fn task_usage(&self, _: TaskId) -> TaskUsage {
+        TaskUsage {
+            size: 6 << 32,
+            resident: 7 << 20,
+            resident_max: 8 << 20,
+            times: Times { user_ns: 3_000_004_000, system_ns: 5_000_006_000 },
+            live_times: Times { user_ns: 7_000_008_000, system_ns: 0 },
+        }
+    }
+
+    fn thread_times(&self, _: ThreadId) -> Times {
+        Times { user_ns: 1_000_002_000, system_ns: 2_000_003_000 }
     }
 
     fn allocate_at(&self, task: TaskId, address: u64, size: u64, overwrite: bool) -> Result<(), Fault> {
