@@ -14,7 +14,8 @@ use xnu_abi::linux::Errno;
 use xnu_abi::lkm::Trap;
 use xnu_core::{Lkm, TrapArg, UserAddr};
 use xnu_lkm::{
-    Caller, Engine, Fault, Host, Lock, OpenId, Process, TaskId, ThreadId, TrapArgument, Usage, Wake,
+    Caller, Engine, Fault, Host, Lock, Machine, OpenId, Process, TaskId, TaskUsage, ThreadId, Times,
+    TrapArgument, Usage, Wake,
 };
 
 /// A lock that fails the test when it is taken twice.
@@ -123,6 +124,39 @@ impl Host for World {
         let mut bytes = vec![0; size as usize];
         self.copy_in(task, address, &mut bytes)?;
         Ok(bytes)
+    }
+
+    fn region(&self, bytes: &[u8]) -> Result<Vec<u8>, Fault> {
+        Ok(bytes.to_vec())
+    }
+
+    fn read_region(&self, region: &Vec<u8>, to: &mut [u8]) -> Result<(), Fault> {
+        to.copy_from_slice(region.get(..to.len()).ok_or(Fault)?);
+        Ok(())
+    }
+
+    fn calendar(&self) -> u64 {
+        self.mock.now_ns()
+    }
+
+    fn machine(&self) -> Machine {
+        Machine {
+            logical_cpus: 4,
+            physical_cpus: 2,
+            memory: 8 << 30,
+            cpu_type: 7,
+            cpu_subtype: 8,
+            cpu_thread_type: 1,
+            kernel_version: "The kernel of the mock",
+        }
+    }
+
+    fn task_usage(&self, _: TaskId) -> TaskUsage {
+        TaskUsage { size: 1 << 32, resident: 2 << 20, resident_max: 3 << 20, ..TaskUsage::default() }
+    }
+
+    fn thread_times(&self, _: ThreadId) -> Times {
+        Times { user_ns: self.mock.now_ns(), system_ns: 0 }
     }
 
     fn place(&self, task: TaskId, region: Vec<u8>) -> Result<u64, Fault> {

@@ -6,13 +6,14 @@
 
 use super::Surroundings;
 use super::lock::{FutexLock, wait_until, wake};
+use super::usage;
 use crate::{Linux, user};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
 use xnu_abi::linux::{Errno, Timespec, flags};
 use xnu_core::linux::{self, LinuxFd};
 use xnu_core::{Kernel, UserAddr};
-use xnu_lkm::{Caller, Fault, Host, TaskId, ThreadId, Wake};
+use xnu_lkm::{Caller, Fault, Host, Machine, TaskId, TaskUsage, ThreadId, Times, Wake};
 
 const PAGE: u64 = 4096;
 const SECOND_NS: u64 = 1_000_000_000;
@@ -112,13 +113,18 @@ impl Drop for Region {
     }
 }
 
+/// What a clock says.
+fn nanoseconds(linux: &Linux, clock: i32) -> u64 {
+    let Ok(now) = linux::time::clock_gettime(linux, clock) else { return 0 };
+    (now.tv_sec as u64).saturating_mul(SECOND_NS).saturating_add(now.tv_nsec as u64)
+}
+
 impl<S: Surroundings> Host for LinuxHost<S> {
     type Lock<T> = FutexLock<T>;
     type Region = Region;
 
     fn now(&self) -> u64 {
-        let Ok(now) = linux::time::clock_gettime(&self.linux, linux::time::CLOCK_MONOTONIC) else { return 0 };
-        (now.tv_sec as u64).saturating_mul(SECOND_NS).saturating_add(now.tv_nsec as u64)
+        nanoseconds(&self.linux, linux::time::CLOCK_MONOTONIC)
     }
 
     fn random(&self) -> u64 {
@@ -177,6 +183,39 @@ impl<S: Surroundings> Host for LinuxHost<S> {
         user::copy(&self.linux, UserAddr::new(region.address), UserAddr::new(address), size)
             .map_err(|_| Fault)?;
         Ok(region)
+    }
+
+    fn region(&self, bytes: &[u8]) -> Result<Region, Fault> {
+        let size = bytes.len() as u64;
+        let region = Region { address: self.map(0, size, 0)?, size };
+        self.linux.copy_out(UserAddr::new(region.address), bytes).map_err(|_| Fault)?;
+        Ok(region)
+    }
+
+    fn read_region(&self, region: &Region, to: &mut [u8]) -> Result<(), Fault> {
+        if to.len() as u64 > region.size {
+            return Err(Fault);
+        }
+        self.linux.copy_in(UserAddr::new(region.address), to).map_err(|_| Fault)
+    }
+
+    fn calendar(&self) -> u64 {
+        nanoseconds(&self.linux, linux::time::CLOCK_REALTIME)
+    }
+
+    fn machine(&self) -> Machine {
+        usage::machine(&self.linux)
+    }
+
+    fn task_usage(&self, _: TaskId) -> TaskUsage {
+        usage::task(&self.linux)
+    }
+
+    /// Only the caller's is known: that of another thread is 0.
+    fn thread_times(&self, thread: ThreadId) -> Times {
+        let own = linux::process::gettid(&self.linux).unwrap_or(0);
+        let is_own = self.bed(thread).is_some_and(|bed| bed.tid.load(Ordering::Relaxed) == own);
+        if is_own { usage::thread(&self.linux) } else { Times::default() }
     }
 
     fn place(&self, _: TaskId, region: Region) -> Result<u64, Fault> {

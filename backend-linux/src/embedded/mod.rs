@@ -11,6 +11,7 @@
 
 mod host;
 mod lock;
+mod usage;
 
 pub use host::ThreadSlot;
 pub use lock::RawLock;
