@@ -197,6 +197,7 @@ impl State {
             {
                 pipe.clear();
             }
+            self.close_socket(ino);
             self.release(ino);
             self.release(parent);
         }

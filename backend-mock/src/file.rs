@@ -185,7 +185,7 @@ impl State {
 
     /// Whether a file has no positions.
     fn is_stream(&self, ino: Ino) -> bool {
-        matches!(self.inodes.get(ino).body, Body::Fifo(_) | Body::Device(Device::Tty))
+        matches!(self.inodes.get(ino).body, Body::Fifo(_) | Body::Socket | Body::Device(Device::Tty))
     }
 
     fn read_into(&mut self, a: &mut Args<'_, '_>, buffer: &Buffer, len: usize, at: Option<u64>) -> Answer {
@@ -218,6 +218,11 @@ impl State {
                     return Err(Errno::EAGAIN);
                 }
                 bytes
+            }
+            Body::Socket => {
+                let bytes = self.read_socket(ino, len)?;
+                let done = self.scatter(a, buffer, &bytes);
+                return if done < bytes.len() { Err(Errno::EFAULT) } else { Ok(done) };
             }
             _ => return Err(Errno::EINVAL),
         };
@@ -290,6 +295,10 @@ impl State {
                 let bytes = self.gather_some(a, buffer, len)?;
                 self.tty_output.extend(&bytes);
                 Ok(bytes.len())
+            }
+            Body::Socket => {
+                let bytes = self.gather_some(a, buffer, len)?;
+                self.write_socket(ino, bytes)
             }
             _ => Err(Errno::EINVAL),
         }
@@ -460,6 +469,7 @@ impl State {
                 let left = match &self.inodes.get(ino).body {
                     Body::File(content) => content.len as i64 - self.descriptors.file(fd)?.pos as i64,
                     Body::Fifo(pipe) => pipe.len() as i64,
+                    Body::Socket => self.socket_waiting(ino).unwrap_or(0) as i64,
                     Body::Device(Device::Tty) => self.tty_line(usize::MAX).len() as i64,
                     _ => return Err(Errno::ENOTTY),
                 };

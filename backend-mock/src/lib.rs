@@ -51,6 +51,7 @@ mod record;
 mod setup;
 mod signal;
 mod signature;
+mod socket;
 mod space;
 mod state;
 mod terminal;

@@ -215,6 +215,16 @@ impl State {
         if self.memory.is_mapped(start, len) { Ok(0) } else { Err(Errno::ENOMEM) }
     }
 
+    /// `mlock` and `munlock`: whole pages, all of them mapped. There is no limit, and nothing is ever paged out.
+    pub(crate) fn mlock(&mut self, a: &mut Args<'_, '_>) -> Answer {
+        let start = a.num(0) & !(PAGE - 1);
+        let len = a.num(1).checked_add(a.num(0) - start).and_then(page_up).ok_or(Errno::EINVAL)?;
+        if start.checked_add(len).is_none() {
+            return Err(Errno::EINVAL);
+        }
+        if len == 0 || self.memory.is_mapped(start, len) { Ok(0) } else { Err(Errno::ENOMEM) }
+    }
+
     pub(crate) fn mincore(&mut self, a: &mut Args<'_, '_>) -> Answer {
         let (start, len) = (a.num(0), a.num(1));
         if !start.is_multiple_of(PAGE) {

@@ -42,6 +42,7 @@ impl State {
                 }
                 events
             }
+            Body::Socket => self.socket_events(ino),
             Body::Device(Device::Tty) if self.tty_input.is_empty() => WRITE_EVENTS,
             _ => READ_EVENTS | WRITE_EVENTS,
         })

@@ -137,9 +137,14 @@ impl Mock {
 
     /// The machine that [`Mock::new`] promises.
     pub(crate) fn furnish(&self) {
-        for (path, mode) in
-            [("/dev", 0o755), ("/etc", 0o755), ("/home", 0o755), ("/proc", 0o555), ("/tmp", 0o1777)]
-        {
+        for (path, mode) in [
+            ("/dev", 0o755),
+            ("/etc", 0o755),
+            ("/home", 0o755),
+            ("/proc", 0o555),
+            ("/tmp", 0o1777),
+            ("/dev/shm", 0o1777),
+        ] {
             self.add_dir(path);
             self.set_mode(path, mode);
         }

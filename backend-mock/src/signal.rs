@@ -192,6 +192,18 @@ impl State {
         Ok(signal as usize)
     }
 
+    /// `rt_sigsuspend`: what waits and is let through is delivered; nothing else comes, so the wait is over anyhow.
+    pub(crate) fn rt_sigsuspend(&mut self, a: &mut Args<'_, '_>) -> Answer {
+        if a.num(1) != 8 {
+            return Err(Errno::EINVAL);
+        }
+        let mask = crate::layout::get(&a.read(&self.memory, 0, 8)?, 0, 8);
+        let before = std::mem::replace(&mut self.signals.mask, mask & !(bit(SIGKILL) | bit(SIGSTOP)));
+        self.deliver_unblocked();
+        self.signals.mask = before;
+        Err(Errno::EINTR)
+    }
+
     pub(crate) fn sigaltstack(&mut self, a: &mut Args<'_, '_>) -> Answer {
         let (sp, flags, size) = self.signals.stack;
         if !a.is_null(0) {

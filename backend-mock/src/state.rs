@@ -11,6 +11,7 @@ use crate::process::Process;
 use crate::program::Executed;
 use crate::random::Random;
 use crate::signal::Signals;
+use crate::socket::Sockets;
 use crate::terminal::Settings;
 use crate::time::Clock;
 use std::collections::{BTreeMap, VecDeque};
@@ -27,6 +28,7 @@ pub(crate) struct State {
     /// The last names of removed directories that something still refers to.
     pub(crate) removed_names: BTreeMap<Ino, Vec<u8>>,
     pub(crate) descriptors: Descriptors,
+    pub(crate) sockets: Sockets,
     pub(crate) process: Process,
     pub(crate) children: Children,
     pub(crate) executed: Vec<Executed>,
@@ -51,6 +53,7 @@ impl State {
             inodes: Inodes::new(clock.now()),
             removed_names: BTreeMap::new(),
             descriptors: Descriptors::default(),
+            sockets: Sockets::default(),
             process: Process::new(ROOT_INO),
             children: Children::default(),
             executed: Vec::new(),
@@ -137,6 +140,7 @@ impl State {
             S::Madvise => self.madvise(a),
             S::Msync => self.msync(a),
             S::Mincore => self.mincore(a),
+            S::Mlock | S::Munlock => self.mlock(a),
             S::Getpid | S::Getppid | S::Gettid | S::Getuid | S::Geteuid | S::Getgid | S::Getegid => self.identity(a),
             S::Clone => self.clone(a),
             S::Execve | S::Execveat => self.execute(a),
@@ -170,9 +174,25 @@ impl State {
             S::RtSigaction => self.rt_sigaction(a),
             S::RtSigprocmask => self.rt_sigprocmask(a),
             S::RtSigtimedwait => self.rt_sigtimedwait(a),
+            S::RtSigsuspend => self.rt_sigsuspend(a),
             S::RtSigpending => self.rt_sigpending(a),
             S::Sigaltstack => self.sigaltstack(a),
             S::Kill | S::Tkill | S::Tgkill => self.kill(a),
+            S::Socket => self.socket(a),
+            S::Socketpair => self.socketpair(a),
+            S::Bind => self.bind(a),
+            S::Connect => self.connect(a),
+            S::Listen => self.listen(a),
+            S::Accept4 => self.accept4(a),
+            S::Getsockname => self.getsockname(a),
+            S::Getpeername => self.getpeername(a),
+            S::Shutdown => self.shutdown(a),
+            S::Sendto => self.sendto(a),
+            S::Recvfrom => self.recvfrom(a),
+            S::Sendmsg => self.sendmsg(a),
+            S::Recvmsg => self.recvmsg(a),
+            S::Setsockopt => self.setsockopt(a),
+            S::Getsockopt => self.getsockopt(a),
             nr => {
                 self.unserved.push(nr);
                 Err(Errno::ENOSYS)

@@ -33,6 +33,8 @@ pub struct Standing {
     pub code_signature: AtomicU32,
     /// Whether users or groups changed since the program was started (`P_SUGID`).
     pub changed_ids: AtomicBool,
+    /// Faults that were told of by `os_fault_with_payload`.
+    pub user_faults: AtomicU32,
     /// The name that somebody logged in by.
     pub login: [AtomicU8; LOGIN_BYTES],
     /// The name of the first thread, whose name to Linux is that of the process.
@@ -57,6 +59,7 @@ impl Standing {
             private_exec: AtomicBool::new(false),
             code_signature: AtomicU32::new(0),
             changed_ids: AtomicBool::new(false),
+            user_faults: AtomicU32::new(0),
             login: [const { AtomicU8::new(0) }; LOGIN_BYTES],
             thread_name: [const { AtomicU8::new(0) }; THREAD_NAME_BYTES],
             starvation_control: AtomicU32::new(0),

@@ -40,6 +40,13 @@ fn forked_children_make_calls_of_their_own() {
 }
 
 #[test]
+fn sockets_are_named_connected_and_passed_along() {
+    let scratch = Scratch::new().expect("a directory");
+    let path = scratch.path().join("socket");
+    says("sockets", &[path.to_str().expect("text")], 0, "sockets work\n");
+}
+
+#[test]
 fn text_runs_where_it_is_linked() {
     says("text_low", &["4"], 4, "hello from XNU\n");
     says("text_high", &["5"], 5, "hello from XNU\n");

@@ -17,7 +17,7 @@ impl Prefix {
         let made =
             Command::new(runner()).arg("--init-prefix").arg(prefix.root()).output().expect("it starts");
         assert!(made.status.success(), "{made:?}");
-        for name in ["hello", "args", "processes"] {
+        for name in ["hello", "args", "processes", "sockets"] {
             fs::copy(guest(name), prefix.root().join("bin").join(name)).expect("a copy");
         }
         prefix
@@ -127,6 +127,22 @@ fn linked_images_get_the_prefix_too() {
     assert_eq!(output.status.code(), Some(7), "{output:?}");
     let nowhere = run(&["/bin/program", "7", "/no/such/directory/scratch"]);
     assert_eq!(nowhere.status.code(), Some(11), "{nowhere:?}");
+}
+
+/// A local socket is made below the prefix, and everybody is told the name that the guest gave it.
+#[test]
+fn sockets_have_the_guests_names() {
+    use std::os::unix::fs::FileTypeExt;
+    let prefix = Prefix::new();
+    for path in ["/tmp/s", "/private/tmp/../tmp/t"] {
+        let output = prefix.run(&[], &["/bin/sockets", path]);
+        let expected = (Some(0), "sockets work\n");
+        assert_eq!((output.status.code(), text(&output.stdout)), expected, "{path}: {output:?}");
+    }
+    for name in ["s", "t"] {
+        let made = fs::symlink_metadata(prefix.root().join("private/tmp").join(name)).expect("a socket");
+        assert!(made.file_type().is_socket(), "{name}");
+    }
 }
 
 /// What a program is told of processes has the paths that it knows, and nothing of the runner's.

@@ -386,3 +386,110 @@ fn linux_raw_sys_source(architecture: &str) -> String {
     let source = PathBuf::from(manifest).with_file_name("src").join(architecture).join("general.rs");
     std::fs::read_to_string(&source).unwrap_or_else(|error| panic!("{}: {error}", source.display()))
 }
+
+/// Linux's numbers of sockets against those of libc, as far as it has them.
+#[test]
+fn linux_socket_numbers_are_libcs() {
+    use xnu_abi::linux::socket as ours;
+    macro_rules! same {
+        ($($name:ident)*) => {
+            [$((stringify!($name), ours::$name, libc::$name as i32)),*]
+        };
+    }
+    let compared = same! {
+        AF_UNSPEC
+        AF_UNIX
+        AF_INET
+        AF_INET6
+        SOCK_STREAM
+        SOCK_DGRAM
+        SOCK_RAW
+        SOCK_NONBLOCK
+        SOCK_CLOEXEC
+        MSG_OOB
+        MSG_PEEK
+        MSG_DONTROUTE
+        MSG_CTRUNC
+        MSG_TRUNC
+        MSG_DONTWAIT
+        MSG_EOR
+        MSG_WAITALL
+        MSG_NOSIGNAL
+        MSG_MORE
+        SCM_RIGHTS
+        SOL_SOCKET
+        SO_DEBUG
+        SO_REUSEADDR
+        SO_TYPE
+        SO_ERROR
+        SO_DONTROUTE
+        SO_BROADCAST
+        SO_SNDBUF
+        SO_RCVBUF
+        SO_KEEPALIVE
+        SO_OOBINLINE
+        SO_NO_CHECK
+        SO_LINGER
+        SO_REUSEPORT
+        SO_PEERCRED
+        SO_RCVLOWAT
+        SO_SNDLOWAT
+        SO_RCVTIMEO
+        SO_SNDTIMEO
+        SO_TIMESTAMP
+        SO_ACCEPTCONN
+        SO_DOMAIN
+        SO_BINDTOIFINDEX
+        IP_TOS
+        IP_TTL
+        IP_HDRINCL
+        IP_OPTIONS
+        IP_RECVOPTS
+        IP_RETOPTS
+        IP_PKTINFO
+        IP_MTU_DISCOVER
+        IP_RECVTTL
+        IP_RECVTOS
+        IP_RECVORIGDSTADDR
+        IP_MULTICAST_IF
+        IP_MULTICAST_TTL
+        IP_MULTICAST_LOOP
+        IP_ADD_MEMBERSHIP
+        IP_DROP_MEMBERSHIP
+        IP_UNBLOCK_SOURCE
+        IP_BLOCK_SOURCE
+        IP_ADD_SOURCE_MEMBERSHIP
+        IP_DROP_SOURCE_MEMBERSHIP
+        IPV6_2292PKTINFO
+        IPV6_CHECKSUM
+        IPV6_2292HOPLIMIT
+        IPV6_UNICAST_HOPS
+        IPV6_MULTICAST_IF
+        IPV6_MULTICAST_HOPS
+        IPV6_MULTICAST_LOOP
+        IPV6_ADD_MEMBERSHIP
+        IPV6_DROP_MEMBERSHIP
+        IPV6_V6ONLY
+        IPV6_RECVPKTINFO
+        IPV6_PKTINFO
+        IPV6_RECVHOPLIMIT
+        IPV6_HOPLIMIT
+        IPV6_DONTFRAG
+        IPV6_RECVTCLASS
+        IPV6_TCLASS
+        TCP_NODELAY
+        TCP_MAXSEG
+        TCP_CORK
+        TCP_KEEPIDLE
+        TCP_KEEPINTVL
+        TCP_KEEPCNT
+        TCP_USER_TIMEOUT
+        TCP_FASTOPEN
+        TCP_NOTSENT_LOWAT
+        POLLRDHUP
+    };
+    for (name, ours, libcs) in compared {
+        assert_eq!(ours, libcs, "{name}");
+    }
+    assert!(compared.len() + 6 >= ours::ALL.len(), "only {} were compared", compared.len());
+}

@@ -66,6 +66,7 @@ static GUESTS: &[Guest] = &[
     guest("registers"),
     guest("signals"),
     guest("small_stack"),
+    guest("sockets"),
     guest("spin_getppid"),
     guest("start"),
     guest("storm"),

@@ -13,6 +13,7 @@ mod errno;
 pub mod exec;
 pub mod fcntl;
 pub mod guarded;
+pub mod inet;
 pub mod ioctl;
 pub mod kern_return;
 pub mod kinfo;
@@ -23,9 +24,11 @@ pub mod mman;
 pub mod mount;
 pub mod poll;
 pub mod proc_info;
+pub mod ptrace;
 pub mod resource;
 pub mod security;
 pub mod signal;
+pub mod socket;
 pub mod spawn;
 pub mod stat;
 pub mod syscall;
@@ -48,6 +51,7 @@ pub const CONSTANTS: &[&[&[Constant]]] = &[
     dirent::CONSTANTS,
     exec::CONSTANTS,
     fcntl::CONSTANTS,
+    inet::CONSTANTS,
     guarded::CONSTANTS,
     ioctl::CONSTANTS,
     kern_return::CONSTANTS,
@@ -58,10 +62,12 @@ pub const CONSTANTS: &[&[&[Constant]]] = &[
     mman::CONSTANTS,
     mount::CONSTANTS,
     poll::CONSTANTS,
+    ptrace::CONSTANTS,
     proc_info::CONSTANTS,
     resource::CONSTANTS,
     security::CONSTANTS,
     signal::CONSTANTS,
+    socket::CONSTANTS,
     spawn::CONSTANTS,
     stat::CONSTANTS,
     syscall::CONSTANTS,
@@ -92,6 +98,7 @@ pub const LAYOUTS: &[&[Layout]] = &[
     resource::LAYOUTS,
     security::LAYOUTS,
     signal::LAYOUTS,
+    socket::LAYOUTS,
     spawn::LAYOUTS,
     stat::LAYOUTS,
     termios::LAYOUTS,

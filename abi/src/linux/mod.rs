@@ -3,6 +3,7 @@
 mod errno;
 pub mod flags;
 mod layout;
+pub mod socket;
 mod sysno;
 
 pub use errno::Errno;

@@ -7,7 +7,7 @@ use crate::process::Context;
 use crate::table::SysResult;
 use crate::user::{UserAddr, UserPtr};
 use xnu_abi::darwin::Errno;
-use xnu_abi::darwin::security::{AuTidAddr, AuditinfoAddr};
+use xnu_abi::darwin::security::{AuTidAddr, AuditToken, AuditinfoAddr};
 use zerocopy::{FromZeros, IntoBytes};
 
 /// `AU_DEFAUDITID`: nobody.
@@ -30,6 +30,12 @@ fn default_session() -> AuditinfoAddr {
         ai_asid: DEFAULT_SESSION,
         ai_flags: 0,
     }
+}
+
+/// The token of a process in the default session (`set_security_token_task_internal`). Which use of its number it is
+/// counts from 0, as Linux does not tell.
+pub(super) fn token(process: i32, user: u32, group: u32) -> AuditToken {
+    AuditToken { val: [NOBODY, user, group, user, group, process as u32, DEFAULT_SESSION as u32, 0] }
 }
 
 /// `man 2 getauid`.

@@ -159,7 +159,11 @@ fn set_status<K: Kernel>(kernel: &K, file: LinuxFd, wanted: OpenFlags) -> SysRes
 const QUIET: i32 = 29;
 
 /// `F_SETNOSIGPIPE`.
-fn set_no_sigpipe<K: Kernel, L>(cx: &Context<'_, K, L>, file: LinuxFd, quiet: bool) -> SysResult<i32> {
+pub(super) fn set_no_sigpipe<K: Kernel, L>(
+    cx: &Context<'_, K, L>,
+    file: LinuxFd,
+    quiet: bool,
+) -> SysResult<i32> {
     if quiet {
         cx.process.descriptors.any_without_sigpipe.store(true, Ordering::Relaxed);
     }

@@ -17,7 +17,7 @@ use xnu_abi::darwin::stat::{FileType, Mode};
 use xnu_abi::linux::{self as abi, flags};
 
 /// XNU's page on x86-64, and Linux's.
-const PAGE: u64 = 4096;
+pub(super) const PAGE: u64 = 4096;
 
 /// The bits of `fd` that an anonymous mapping may carry: a tag for accounting, a superpage size, purgeability and
 /// 4 GiB chunks (`osfmk/mach/vm_statistics.h`).
@@ -25,7 +25,7 @@ const ANONYMOUS_FD: i32 = 0xff00_0000u32 as i32 | 0x0007_0000 | 2 | 4;
 
 /// The pages that `length` bytes from `address` touch. XNU rounds the start down and the end up; a range that wraps
 /// is no range.
-fn pages(address: UserAddr, length: usize) -> Option<Range<u64>> {
+pub(super) fn pages(address: UserAddr, length: usize) -> Option<Range<u64>> {
     let start = address.get() & !PAGE.wrapping_sub(1);
     let end = address.get().checked_add(length as u64)?.checked_next_multiple_of(PAGE)?;
     Some(start..end)

@@ -102,7 +102,7 @@ fn mask<K: Kernel, L>(cx: &Context<'_, K, L>) -> SysResult<u32> {
 }
 
 /// Sets the thread's mask, here and in Linux, where the signals that the runner needs stay open.
-fn set_mask<K: Kernel, L>(cx: &mut Context<'_, K, L>, mask: u32) -> SysResult<()> {
+pub(super) fn set_mask<K: Kernel, L>(cx: &mut Context<'_, K, L>, mask: u32) -> SysResult<()> {
     let kernel = cx.kernel();
     match &mut cx.thread {
         Some(thread) => {

@@ -9,6 +9,7 @@ pub mod poll;
 pub mod process;
 pub mod resource;
 pub mod signal;
+pub mod socket;
 pub mod stat;
 pub mod statfs;
 pub mod termios;

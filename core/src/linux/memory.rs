@@ -45,9 +45,29 @@ pub fn madvise<K: Kernel>(kernel: &K, address: UserAddr, length: usize, advice: 
     unit(call!(kernel, Madvise, Arg::Val(address.get() as usize), Arg::Val(length), advice))
 }
 
-/// `man 2 msync` with `MS_ASYNC`, which does nothing but look whether all of the range is mapped (`ENOMEM`).
-pub fn check_mapped<K: Kernel>(kernel: &K, address: UserAddr, length: usize) -> LinuxResult<()> {
-    const MS_ASYNC: usize = 1;
-    let flags = Arg::Val(MS_ASYNC);
+/// `man 2 msync`. The caller keeps the runner's own memory out of the range.
+pub fn msync<K: Kernel>(kernel: &K, address: UserAddr, length: usize, flags: u32) -> LinuxResult<()> {
+    let flags = Arg::Val(flags as usize);
     unit(call!(kernel, Msync, Arg::Val(address.get() as usize), Arg::Val(length), flags))
+}
+
+/// The same with `MS_ASYNC`, which does nothing but look whether all of the range is mapped (`ENOMEM`).
+pub fn check_mapped<K: Kernel>(kernel: &K, address: UserAddr, length: usize) -> LinuxResult<()> {
+    const MS_ASYNC: u32 = 1;
+    msync(kernel, address, length, MS_ASYNC)
+}
+
+/// `man 2 mincore`: a byte for each page, which `told` has room for.
+pub fn mincore<K: Kernel>(kernel: &K, address: UserAddr, length: usize, told: &mut [u8]) -> LinuxResult<()> {
+    unit(call!(kernel, Mincore, Arg::Val(address.get() as usize), Arg::Val(length), Arg::Out(told)))
+}
+
+/// `man 2 mlock`.
+pub fn mlock<K: Kernel>(kernel: &K, address: UserAddr, length: usize) -> LinuxResult<()> {
+    unit(call!(kernel, Mlock, Arg::Val(address.get() as usize), Arg::Val(length)))
+}
+
+/// `man 2 munlock`.
+pub fn munlock<K: Kernel>(kernel: &K, address: UserAddr, length: usize) -> LinuxResult<()> {
+    unit(call!(kernel, Munlock, Arg::Val(address.get() as usize), Arg::Val(length)))
 }

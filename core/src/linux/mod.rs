@@ -20,6 +20,7 @@ pub mod proc;
 pub mod process;
 pub mod program;
 pub mod signal;
+pub mod socket;
 pub mod time;
 pub mod wait;
 pub mod xattr;

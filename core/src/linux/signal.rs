@@ -74,6 +74,24 @@ pub fn take<K: Kernel>(kernel: &K, signals: u64) -> LinuxResult<i32> {
     int(call!(kernel, RtSigtimedwait, set, Arg::Val(0), Arg::In(now.as_bytes()), size))
 }
 
+/// `man 2 sigtimedwait` without a time: waits for one of these signals and takes it.
+pub fn wait<K: Kernel>(kernel: &K, signals: u64) -> LinuxResult<i32> {
+    let set = signals.to_ne_bytes();
+    let (set, size) = (Arg::In(&set), Arg::Val(SIGSET_SIZE));
+    int(call!(kernel, RtSigtimedwait, set, Arg::Val(0), Arg::Val(0), size))
+}
+
+/// `man 2 sigsuspend`: waits with another mask until a signal was handled, which is always `EINTR`.
+pub fn suspend<K: Kernel>(kernel: &K, mask: u64) -> LinuxResult<()> {
+    let mask = mask.to_ne_bytes();
+    unit(call!(kernel, RtSigsuspend, Arg::In(&mask), Arg::Val(SIGSET_SIZE)))
+}
+
+/// `man 2 pause`: waits until a signal was handled, which is always `EINTR`.
+pub fn pause<K: Kernel>(kernel: &K) -> LinuxResult<()> {
+    unit(call!(kernel, Ppoll, Arg::Val(0), Arg::Val(0), Arg::Val(0), Arg::Val(0), Arg::Val(SIGSET_SIZE)))
+}
+
 /// `man 2 sigpending`: what is blocked and waits, for the thread or the process.
 pub fn pending<K: Kernel>(kernel: &K) -> LinuxResult<u64> {
     let mut set = [0; SIGSET_SIZE];

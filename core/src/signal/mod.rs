@@ -293,6 +293,14 @@ impl ThreadSignals {
         self.infos.get(ready.trailing_zeros() as usize).copied()
     }
 
+    /// Takes the lowest of these signals, masked or not.
+    pub fn take_one_of(&mut self, signals: u32) -> Option<Info> {
+        let noted = self.pending & signals;
+        let lowest = noted & noted.wrapping_neg();
+        self.pending &= !lowest;
+        self.infos.get(lowest.checked_ilog2()? as usize).copied()
+    }
+
     /// Takes the lowest signal that the mask lets through.
     pub fn take(&mut self) -> Option<Info> {
         let ready = self.pending & !self.mask;

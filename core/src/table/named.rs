@@ -6,11 +6,13 @@ use core::fmt::{self, LowerHex, Write};
 use xnu_abi::darwin::attr::AttributeOptions;
 use xnu_abi::darwin::fcntl::{AtFlags, FcntlCommand, FlockOperation, OpenFlags};
 use xnu_abi::darwin::ioctl::IoctlRequest;
-use xnu_abi::darwin::mman::{Advice, MapFlags, Prot};
+use xnu_abi::darwin::mman::{Advice, Inherit, MapFlags, MsyncFlags, Prot};
 use xnu_abi::darwin::proc_info::ProcInfoCall;
+use xnu_abi::darwin::ptrace::PtraceRequest;
 use xnu_abi::darwin::resource::{IoPolicyCommand, PriorityWhich, RlimitControl, RlimitResource, RusageWho};
 use xnu_abi::darwin::security::CsOps;
 use xnu_abi::darwin::signal::{InfoStyle, Signal, SigprocmaskHow};
+use xnu_abi::darwin::socket::{MessageFlags, SocketDomain, SocketType};
 use xnu_abi::darwin::stat::{FileFlags, Mode};
 use xnu_abi::darwin::time::Itimer;
 use xnu_abi::darwin::unistd::{AccessFlags, PathconfName, RenameFlags, Whence};
@@ -63,6 +65,8 @@ flag_arguments! {
     FileFlags as u32,
     FlockOperation as u32,
     MapFlags as u32,
+    MsyncFlags as u32,
+    MessageFlags as u32,
     RenameFlags as u32,
     WaitOptions as u32,
     XattrOptions as u32,
@@ -180,6 +184,8 @@ number_arguments! {
     RlimitControl as i32,
     RusageWho as i32,
     Advice as i32,
+    Inherit as i32,
+    PtraceRequest as i32,
     FcntlCommand as i32,
     IdType as i32,
     InfoStyle as u32,
@@ -189,5 +195,7 @@ number_arguments! {
     RlimitResource as i32,
     Signal as i32,
     SigprocmaskHow as i32,
+    SocketDomain as i32,
+    SocketType as i32,
     Whence as i32,
 }

@@ -2,11 +2,12 @@
 
 use crate::kernel::Kernel;
 use crate::table::{SysResult, UserPath};
+use crate::user::UserAddr;
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::exec::PATH_MAX;
 
 /// Bytes of a path with its terminator.
-const CAPACITY: usize = PATH_MAX;
+pub(super) const CAPACITY: usize = PATH_MAX;
 
 /// A copy never runs across more than one page boundary that the string does not reach.
 const PAGE: u64 = 4096;
@@ -15,8 +16,8 @@ const PAGE: u64 = 4096;
 const PIECE: usize = 256;
 
 /// A path as the guest wrote it, copied out of its memory once. Filled where it stands: it is too large to be moved.
-pub struct GuestPath {
-    bytes: [u8; CAPACITY],
+pub struct GuestPath<const ROOM: usize = CAPACITY> {
+    bytes: [u8; ROOM],
     length: usize,
 }
 
@@ -30,14 +31,22 @@ impl GuestPath {
     /// Room for a path.
     #[inline(always)]
     pub const fn new() -> GuestPath {
-        GuestPath { bytes: [0; CAPACITY], length: 0 }
+        GuestPath::with_room()
+    }
+}
+
+impl<const ROOM: usize> GuestPath<ROOM> {
+    /// Room for a shorter path, and for the longest name that may take its place.
+    #[inline(always)]
+    pub const fn with_room() -> GuestPath<ROOM> {
+        GuestPath { bytes: [0; ROOM], length: 0 }
     }
 
     /// Copies a path in: `EFAULT` where it is not readable up to its terminator, `ENAMETOOLONG` where it has none
     /// within `PATH_MAX` bytes (`bsd/vfs/vfs_lookup.c`, `namei`).
     pub fn read<K: Kernel>(&mut self, kernel: &K, path: UserPath) -> SysResult<()> {
         self.length = 0;
-        while self.length < CAPACITY {
+        while self.length < ROOM {
             let at = path.0.checked_add(self.length as u64)?;
             let to_page_end = PAGE.wrapping_sub(at.get() % PAGE) as usize;
             let free = self.bytes.get_mut(self.length..).unwrap_or_default();
@@ -53,13 +62,36 @@ impl GuestPath {
         Err(Errno::ENAMETOOLONG)
     }
 
+    /// Copies a path in whose length is known, and which ends before a terminator if it has one: `EFAULT`,
+    /// `ENAMETOOLONG`.
+    pub fn read_name<K: Kernel>(&mut self, kernel: &K, from: UserAddr, length: usize) -> SysResult<()> {
+        self.length = 0;
+        let room = self.bytes.get_mut(..length).filter(|_| length < ROOM).ok_or(Errno::ENAMETOOLONG)?;
+        kernel.copy_in(from, room)?;
+        self.length = room.iter().position(|byte| *byte == 0).unwrap_or(length);
+        if let Some(end) = self.bytes.get_mut(self.length) {
+            *end = 0;
+        }
+        Ok(())
+    }
+
+    /// Whether this is a path of one name, in the working directory.
+    pub fn is_one_name(&self) -> bool {
+        !self.bytes().is_empty() && !self.bytes().contains(&b'/')
+    }
+
+    /// How many bytes the path has without its terminator.
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
         self.length == 0
     }
 
     /// Without its terminator.
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or_default()
     }
 
@@ -95,7 +127,7 @@ impl GuestPath {
     pub(super) fn replace(&mut self, name: &[u8], with_slash: bool) {
         self.length = 0;
         let slash: &[u8] = if with_slash { b"/" } else { b"" };
-        for (to, from) in self.bytes.iter_mut().zip(name.iter().chain(slash).take(CAPACITY - 1)) {
+        for (to, from) in self.bytes.iter_mut().zip(name.iter().chain(slash).take(ROOM.saturating_sub(1))) {
             *to = *from;
             self.length = self.length.wrapping_add(1);
         }

@@ -60,6 +60,17 @@ fn exists<K: Kernel>(kernel: &K, file: LinuxFd, path: &[u8], length: usize) -> L
 }
 
 impl<'a, K: Kernel> Lookup<'a, K> {
+    /// Reads the prefix's own path: its length, or that of `out` where it may have been cut off.
+    pub(crate) fn own_path(&self, out: &mut [u8]) -> LinuxResult<usize> {
+        read(self.kernel, self.root, out)
+    }
+
+    /// Whether a host path, which ends with a NUL, leads to an open directory.
+    pub(crate) fn leads_to(&self, path: &[u8], directory: LinuxFd) -> LinuxResult<bool> {
+        let wanted = Identity::of(self.kernel, directory)?;
+        Ok(Identity::at(self.kernel, LinuxFd::CWD, path) == Ok(wanted))
+    }
+
     /// Whether an open directory is the prefix or below it.
     pub(crate) fn is_inside(&self, directory: LinuxFd) -> LinuxResult<bool> {
         let mut path = [0; 256];

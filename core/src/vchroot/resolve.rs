@@ -1,6 +1,6 @@
 //! What handlers work with: a path of the guest's, and what it leads to in Linux's terms.
 
-use super::guest_path::GuestPath;
+use super::guest_path::{CAPACITY, GuestPath};
 use super::handle::Handle;
 use super::prefix::Lookup;
 use super::roads::Opening;
@@ -16,11 +16,11 @@ use xnu_abi::linux::{Errno, flags};
 ///
 /// Each method looks the path up once and acts on what it found, or hands that out: nothing is looked up by its name
 /// twice.
-pub struct Target<'a, K: Kernel> {
+pub struct Target<'a, K: Kernel, const ROOM: usize = CAPACITY> {
     kernel: &'a K,
     lookup: Option<Lookup<'a, K>>,
     directory: LinuxFd,
-    path: &'a mut GuestPath,
+    path: &'a mut GuestPath<ROOM>,
 }
 
 /// What a call does with a name.
@@ -35,8 +35,8 @@ pub enum Use {
 /// What a path leads to: a directory and a name in it, or an open object, ready for an `…at` call.
 ///
 /// Closes what was opened for it.
-pub struct Resolved<'t, 'a, K: Kernel> {
-    target: &'t mut Target<'a, K>,
+pub struct Resolved<'t, 'a, K: Kernel, const ROOM: usize = CAPACITY> {
+    target: &'t mut Target<'a, K, ROOM>,
     directory: LinuxFd,
     is_owned: bool,
     /// Whether another spelling of the name would do.
@@ -45,7 +45,7 @@ pub struct Resolved<'t, 'a, K: Kernel> {
     flags: u32,
 }
 
-impl<'a, K: Kernel> Target<'a, K> {
+impl<'a, K: Kernel, const ROOM: usize> Target<'a, K, ROOM> {
     /// Copies a path in, to `room`.
     ///
     /// # Errors
@@ -54,12 +54,18 @@ impl<'a, K: Kernel> Target<'a, K> {
         process: &'a Process<K, L>,
         directory: DirFd,
         path: UserPath,
-        room: &'a mut GuestPath,
-    ) -> SysResult<Target<'a, K>> {
+        room: &'a mut GuestPath<ROOM>,
+    ) -> SysResult<Target<'a, K, ROOM>> {
         let kernel = &process.kernel;
         room.read(kernel, path)?;
         let lookup = Lookup::new(kernel, &process.vchroot);
         Ok(Target { kernel, lookup, directory: directory.to_linux(), path: room })
+    }
+
+    /// A path that was copied in already; a relative one starts from the working directory.
+    pub fn new<L>(process: &'a Process<K, L>, path: &'a mut GuestPath<ROOM>) -> Target<'a, K, ROOM> {
+        let kernel = &process.kernel;
+        Target { kernel, lookup: Lookup::new(kernel, &process.vchroot), directory: LinuxFd::CWD, path }
     }
 
     /// Whether the path ends with a slash, and so must be that of a directory.
@@ -127,7 +133,7 @@ impl<'a, K: Kernel> Target<'a, K> {
     /// # Errors
     /// Linux's. What is missing may be found to be so by the call itself.
     #[inline(never)]
-    pub fn object(&mut self, links: Links) -> LinuxResult<Resolved<'_, 'a, K>> {
+    pub fn object(&mut self, links: Links) -> LinuxResult<Resolved<'_, 'a, K, ROOM>> {
         let follows = if links == Links::Follow { 0 } else { flags::AT_SYMLINK_NOFOLLOW };
         let in_place = match self.lookup {
             None if links != Links::Refuse => Some((self.directory, 0)),
@@ -153,7 +159,7 @@ impl<'a, K: Kernel> Target<'a, K> {
     /// # Errors
     /// Linux's; `ELOOP` for a link on the way where those are refused. The last component is not followed.
     #[inline(never)]
-    pub fn name(&mut self, usage: Use, refuses_links: bool) -> LinuxResult<Resolved<'_, 'a, K>> {
+    pub fn name(&mut self, usage: Use, refuses_links: bool) -> LinuxResult<Resolved<'_, 'a, K, ROOM>> {
         let (kernel, start) = (self.kernel, self.directory);
         let last = self.path.last_component();
         let Some(lookup) = self.lookup else {
@@ -239,7 +245,7 @@ impl<'a, K: Kernel> Target<'a, K> {
         Ok(Handle::owned(kernel, opened?))
     }
 
-    fn resolved(&mut self, directory: Handle<'a, K>, from: usize, flags: u32) -> Resolved<'_, 'a, K> {
+    fn resolved(&mut self, directory: Handle<'a, K>, from: usize, flags: u32) -> Resolved<'_, 'a, K, ROOM> {
         let is_owned = directory.is_owned();
         Resolved {
             target: self,
@@ -252,7 +258,7 @@ impl<'a, K: Kernel> Target<'a, K> {
     }
 }
 
-impl<K: Kernel> Resolved<'_, '_, K> {
+impl<K: Kernel, const ROOM: usize> Resolved<'_, '_, K, ROOM> {
     /// The directory, or the object itself.
     pub fn directory(&self) -> LinuxFd {
         self.directory
@@ -341,7 +347,7 @@ impl Special {
     }
 }
 
-impl<K: Kernel> Drop for Resolved<'_, '_, K> {
+impl<K: Kernel, const ROOM: usize> Drop for Resolved<'_, '_, K, ROOM> {
     fn drop(&mut self) {
         if self.is_owned {
             drop(Handle::owned(self.target.kernel, self.directory));

@@ -267,7 +267,9 @@ macro_rules! errnos {
 errnos! {
     EPERM ECHILD ENOENT ESRCH EINTR EBADF ENOMEM EACCES EFAULT EEXIST ENODEV ENOTDIR EISDIR EINVAL EMFILE ENOSPC
     ESPIPE EPIPE EAGAIN ENOTSUP ENAMETOOLONG ELOOP ENOTEMPTY ENOSYS ENXIO
-    ENOTTY ENOTSOCK EOPNOTSUPP EXDEV EBUSY EOVERFLOW ETIMEDOUT EFBIG ERANGE EBADEXEC EBADARCH ENOEXEC ETXTBSY
+    EAFNOSUPPORT EPROTOTYPE EPROTONOSUPPORT EADDRINUSE EADDRNOTAVAIL ENOTSOCK ENOTCONN EISCONN ECONNREFUSED
+    EDESTADDRREQ EMSGSIZE ENOPROTOOPT EDOM EINPROGRESS
+    ENOTTY EOPNOTSUPP EXDEV EBUSY EOVERFLOW ETIMEDOUT EFBIG ERANGE EBADEXEC EBADARCH ENOEXEC ETXTBSY
     E2BIG ENOATTR
 }
 
@@ -494,6 +496,35 @@ pub(crate) fn mode_and_owner(k: &Machine<Mock>, path: &str) -> (u64, u64, u64) {
     let buf = k.alloc(144);
     xnu!(k, lstat64(path, buf) => 0);
     (number(k, buf, 4, 2) & 0o7777, number(k, buf, 16, 4), number(k, buf, 20, 4))
+}
+
+/// A `struct sockaddr_un` that is as long as it says, without a terminator.
+pub(crate) fn local_address(path: &str) -> Vec<u8> {
+    [&[path.len() as u8 + 2, 1], path.as_bytes()].concat()
+}
+
+/// A `struct sockaddr_in` of the loopback.
+pub(crate) fn loopback(port: u16) -> Vec<u8> {
+    let [high, low] = port.to_be_bytes();
+    vec![16, 2, high, low, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]
+}
+
+/// A `struct msghdr` of one piece, with a name and control messages where there are any.
+pub(crate) fn message(
+    k: &Mock,
+    buf: UserAddr,
+    length: u64,
+    name: (u64, u32),
+    control: (u64, u32),
+) -> Vec<u8> {
+    let iov = k.place(&bytes([buf.get(), length])).get();
+    bytes([name.0, name.1.into(), iov, 1, control.0, control.1.into()])
+}
+
+/// A list of descriptors as a control message.
+pub(crate) fn rights(descriptors: &[i32]) -> Vec<u8> {
+    let header = [12 + 4 * descriptors.len() as i32, 0xffff, 1];
+    header.iter().chain(descriptors).flat_map(|word| word.to_le_bytes()).collect()
 }
 
 /// A `struct attrlist`.

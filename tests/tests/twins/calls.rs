@@ -48,7 +48,7 @@ pub(crate) fn run_emulated(call: &Call, path: &str) -> Seen {
 }
 
 /// Makes a guest's call by its name.
-fn guest(name: &str, arguments: &[u64]) -> Reply {
+pub(crate) fn guest(name: &str, arguments: &[u64]) -> Reply {
     let row = bsd::rows().find(|row| row.name == name).expect("a call of this name");
     let process = Process::new(Linux::new(), Module::new());
     let mut words = [0; 8];

@@ -9,6 +9,7 @@
 #![allow(unsafe_code)]
 
 mod calls;
+mod sockets;
 mod tree;
 
 use calls::{CALLS, Call, Seen, run_emulated, run_native};
