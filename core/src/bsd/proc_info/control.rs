@@ -30,6 +30,7 @@ pub(super) fn messages<K: Kernel>(kernel: &K) -> SysResult<i32> {
 }
 
 /// `proc_setcontrol`.
+#[inline(never)]
 pub(super) fn set<K: Kernel, L>(process: &Process<K, L>, request: &Request) -> SysResult<i32> {
     /// `P_PCMAX`.
     const CONTROL_MAX: u32 = 3;
@@ -124,10 +125,12 @@ pub(super) fn terminate_by_token<K: Kernel>(kernel: &K, request: &Request) -> Sy
 
 /// `proc_dirtycontrol` (`bsd/kern/kern_memorystatus.c`). Nobody ends a clean process when memory is short, so what the
 /// caller says of itself is kept, and told to itself alone.
+#[inline(never)]
 pub(super) fn dirty<K: Kernel, L>(process: &Process<K, L>, request: &Request) -> SysResult<i32> {
     let (kernel, wanted) = (&process.kernel, request.argument as u32);
     let control = DirtyControl::new(request.flavor);
-    let subject = Subject::find(kernel, request.process, control == DirtyControl::PROC_DIRTYCONTROL_GET)?;
+    let mut subject = Subject::new(kernel);
+    subject.find(request.process, control == DirtyControl::PROC_DIRTYCONTROL_GET)?;
     let kept = &process.standing.dirty;
     let before = if subject.is_self { kept.load(Relaxed) } else { 0 };
     let is_tracked = before & PROC_DIRTY_TRACK != 0;
@@ -227,17 +230,19 @@ pub(super) fn coalitions(request: &Request) -> SysResult<i32> {
 }
 
 /// `proc_can_use_foreground_hw`: who is no application and works for none cannot. The reason is told where there is room.
+#[inline(never)]
 pub(super) fn foreground_hardware<K: Kernel>(kernel: &K, request: &Request) -> SysResult<i32> {
     const WITHOUT_VOUCHER: u32 = 13;
     const WRONG: u32 = 99;
     let asked = if request.process <= 0 {
         Err(Errno::EINVAL)
     } else {
-        match Subject::find(kernel, request.process, false) {
+        let mut subject = Subject::new(kernel);
+        match subject.find(request.process, false) {
             Err(error) => Err(error),
-            Ok(subject) if subject.is_self => Ok(()),
-            Ok(_) if effective_user(kernel)? != 0 => Err(Errno::EPERM),
-            Ok(_) => Err(Errno::EINVAL),
+            Ok(()) if subject.is_self => Ok(()),
+            Ok(()) if effective_user(kernel)? != 0 => Err(Errno::EPERM),
+            Ok(()) => Err(Errno::EINVAL),
         }
     };
     let reason = if asked.is_ok() { WITHOUT_VOUCHER } else { WRONG };
@@ -249,13 +254,16 @@ pub(super) fn foreground_hardware<K: Kernel>(kernel: &K, request: &Request) -> S
 }
 
 /// `proc_piddynkqueueinfo`: there are no dynamic queues.
+#[inline(never)]
 pub(super) fn dynamic_kqueue<K: Kernel>(kernel: &K, request: &Request) -> SysResult<i32> {
     /// Bytes of `struct kqueue_info`.
     const INFO: u32 = 144;
     if request.buffer.is_null() {
         return Err(Errno::EFAULT);
     }
-    Subject::find(kernel, request.process, false)?.check_same_user()?;
+    let mut subject = Subject::new(kernel);
+    subject.find(request.process, false)?;
+    subject.check_same_user()?;
     match DynKqueueInfo::new(request.flavor) {
         DynKqueueInfo::PROC_PIDDYNKQUEUE_INFO if request.size < INFO => Err(Errno::ENOBUFS),
         DynKqueueInfo::PROC_PIDDYNKQUEUE_INFO | DynKqueueInfo::PROC_PIDDYNKQUEUE_EXTINFO => Err(Errno::ESRCH),
@@ -264,10 +272,11 @@ pub(super) fn dynamic_kqueue<K: Kernel>(kernel: &K, request: &Request) -> SysRes
 }
 
 /// `proc_udata_info`: a word that a process keeps in the kernel.
+#[inline(never)]
 pub(super) fn user_word<K: Kernel, L>(process: &Process<K, L>, request: &Request) -> SysResult<i32> {
     let kernel = &process.kernel;
     if request.process != own_number(kernel)? {
-        Subject::find(kernel, request.process, false)?;
+        Subject::new(kernel).find(request.process, false)?;
         return Err(Errno::EACCES);
     }
     if request.size as usize != size_of::<u64>() {

@@ -94,6 +94,7 @@ fn open<'a, K: Kernel>(subject: &Subject<'a, K>, number: i32) -> SysResult<Opene
 }
 
 /// `proc_pidfdinfo`. The argument is the descriptor.
+#[inline(never)]
 pub(super) fn info<K: Kernel, L>(process: &Process<K, L>, request: &Request) -> SysResult<i32> {
     type Info = FdInfo;
     let flavor = FdInfo::new(request.flavor);
@@ -114,7 +115,8 @@ pub(super) fn info<K: Kernel, L>(process: &Process<K, L>, request: &Request) -> 
     if request.size < size {
         return Err(Errno::ENOMEM);
     }
-    let subject = Subject::find(&process.kernel, request.process, false)?;
+    let mut subject = Subject::new(&process.kernel);
+    subject.find(request.process, false)?;
     subject.check_same_user()?;
     let number = request.argument as i32;
     let wanted = match flavor {
@@ -282,6 +284,7 @@ fn write_queue<K: Kernel>(kernel: &K, to: UserAddr) -> SysResult<()> {
 }
 
 /// `proc_pidfileportinfo`: no port is that of a file.
+#[inline(never)]
 pub(super) fn file_port<K: Kernel>(kernel: &K, request: &Request) -> SysResult<i32> {
     let size = match FilePortInfo::new(request.flavor) {
         FilePortInfo::PROC_PIDFILEPORTVNODEPATHINFO => abi::PROC_PIDFILEPORTVNODEPATHINFO_SIZE,
@@ -293,6 +296,8 @@ pub(super) fn file_port<K: Kernel>(kernel: &K, request: &Request) -> SysResult<i
     if request.size < size {
         return Err(Errno::ENOMEM);
     }
-    Subject::find(kernel, request.process, false)?.check_same_user()?;
+    let mut subject = Subject::new(kernel);
+    subject.find(request.process, false)?;
+    subject.check_same_user()?;
     Err(Errno::EINVAL)
 }

@@ -19,6 +19,7 @@ use xnu_abi::darwin::exec::PATH_MAX;
 use xnu_abi::linux::{Errno as LinuxErrno, Statx};
 
 /// `PROC_PIDPATHINFO`: the path, and zeros up to the end of the buffer. What was written is not told.
+#[inline(never)]
 pub(super) fn path<K: Kernel, L>(
     process: &Process<K, L>,
     subject: &Subject<'_, K>,
@@ -75,15 +76,22 @@ fn is_loader<K: Kernel>(kernel: &K, file: LinuxFd) -> SysResult<bool> {
     Ok(own == linux::metadata::fstatx(kernel, file).map(identity).to_bsd()?)
 }
 
-/// The file of the mapping that a known address is in, else of the first that has the name of the process.
-#[inline(never)]
+/// The file of the program's mapping.
 fn mapped<'a, K: Kernel>(
     kernel: &'a K,
     subject: &Subject<'_, K>,
     known: Option<u64>,
 ) -> SysResult<Option<Opened<'a, K>>> {
-    let entry = subject.entry()?;
-    let mut lines = told(entry.lines(b"maps\0"))?;
+    match mapping(subject, known)? {
+        Some(mapping) => open(kernel, subject.entry()?, &mapping),
+        None => Ok(None),
+    }
+}
+
+/// The mapping of a file that a known address is in, else the first that has the name of the process.
+#[inline(never)]
+fn mapping<K: Kernel>(subject: &Subject<'_, K>, known: Option<u64>) -> SysResult<Option<Mapping>> {
+    let mut lines = told(subject.entry()?.lines(b"maps\0"))?;
     while let Some(line) = told(lines.next())? {
         let Some((mapping, path)) = Mapping::parse(line) else { continue };
         let is_it = match known {
@@ -91,7 +99,7 @@ fn mapped<'a, K: Kernel>(
             None => is_named(path, subject.stat.name()),
         };
         if is_it && mapping.inode != 0 {
-            return open(kernel, entry, &mapping);
+            return Ok(Some(mapping));
         }
     }
     Ok(None)

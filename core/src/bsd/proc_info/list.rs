@@ -120,6 +120,7 @@ impl<'a, K: Kernel> Pids<'a, K> {
 }
 
 /// `proc_listpids`: numbers that fit, as bytes; without a buffer, how many bytes would do.
+#[inline(never)]
 pub(super) fn pids<K: Kernel>(kernel: &K, request: &Request) -> SysResult<i32> {
     const SLOP: usize = 20;
     // The process is the type here, and the flavor what it is about.

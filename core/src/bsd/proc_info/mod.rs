@@ -156,6 +156,7 @@ fn size_of_flavor(flavor: PidInfo, has_buffer: bool) -> Option<u32> {
 }
 
 /// `proc_pidinfo`.
+#[inline(never)]
 fn of_process<K: Kernel, L>(cx: &mut Context<'_, K, L>, request: &Request) -> SysResult<i32> {
     type Info = PidInfo;
     let flavor = PidInfo::new(request.flavor);
@@ -189,7 +190,8 @@ fn of_process<K: Kernel, L>(cx: &mut Context<'_, K, L>, request: &Request) -> Sy
         | Info::PROC_PIDPLATFORMINFO => true,
         _ => false,
     };
-    let subject = Subject::find(&process.kernel, request.process, takes_zombies)?;
+    let mut subject = Subject::new(&process.kernel);
+    subject.find(request.process, takes_zombies)?;
     subject.is_exactly(request.exactly)?;
     if !matches!(
         flavor,

@@ -29,6 +29,7 @@ struct Wanted {
 }
 
 /// The `PROC_PIDREGION…` flavors: of the mapping that the address is in, or the next one.
+#[inline(never)]
 pub(super) fn info<K: Kernel, L>(
     process: &Process<K, L>,
     subject: &Subject<'_, K>,

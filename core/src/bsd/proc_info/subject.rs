@@ -33,22 +33,26 @@ pub(super) fn told<T>(result: LinuxResult<T>) -> SysResult<T> {
 }
 
 impl<'a, K: Kernel> Subject<'a, K> {
+    /// Nobody yet. In two steps, since much is known of a process and it would be copied from one place to another.
+    #[inline(always)]
+    pub(in crate::bsd) fn new(kernel: &'a K) -> Subject<'a, K> {
+        Subject { kernel, entry: None, stat: Stat::default(), status: Status::default(), is_self: false }
+    }
+
     /// Finds a process; one that ended only where those are wanted.
     ///
     /// `ESRCH`; `ENOTSUP` where there is one but Linux does not tell, since there is no `/proc`.
-    pub(in crate::bsd) fn find(
-        kernel: &'a K,
-        process: i32,
-        takes_zombies: bool,
-    ) -> SysResult<Subject<'a, K>> {
+    #[inline(never)]
+    pub(in crate::bsd) fn find(&mut self, process: i32, takes_zombies: bool) -> SysResult<()> {
+        let kernel = self.kernel;
         if process == 0 {
-            let (stat, status) = kernel_task();
-            return Ok(Subject { kernel, entry: None, stat, status, is_self: false });
+            (self.stat, self.status) = kernel_task();
+            return Ok(());
         }
         if process < 0 {
             return Err(Errno::ESRCH);
         }
-        let is_self = linux::process::getpid(kernel).to_bsd()? == process;
+        self.is_self = linux::process::getpid(kernel).to_bsd()? == process;
         let entry = match Entry::of_process(kernel, process) {
             Err(LinuxErrno::ENOENT) => {
                 linux::signal::kill(kernel, process, 0).map_err(|_| Errno::ESRCH)?;
@@ -56,13 +60,14 @@ impl<'a, K: Kernel> Subject<'a, K> {
             }
             other => told(other)?,
         };
-        let stat = told(entry.stat())?;
-        let status = told(entry.status())?;
+        let entry = self.entry.insert(entry);
+        told(entry.read_stat(&mut self.stat))?;
+        told(entry.read_status(&mut self.status))?;
         // Threads are there too, but are no processes.
-        if status.tgid != process || stat.is_zombie() && !takes_zombies {
+        if self.status.tgid != process || self.stat.is_zombie() && !takes_zombies {
             return Err(Errno::ESRCH);
         }
-        Ok(Subject { kernel, entry: Some(entry), stat, status, is_self })
+        Ok(())
     }
 
     /// Opens a file of Linux's about it; `None` where the caller may not. `name` ends with a NUL.

@@ -20,8 +20,10 @@ pub(super) fn info<K: Kernel>(subject: &Subject<'_, K>, buffer: UserAddr) -> Sys
 }
 
 /// `proc_pid_rusage`: the flavor says how much of it the caller knows.
+#[inline(never)]
 pub(super) fn rusage<K: Kernel>(kernel: &K, request: &Request) -> SysResult<i32> {
-    let subject = Subject::find(kernel, request.process, true)?;
+    let mut subject = Subject::new(kernel);
+    subject.find(request.process, true)?;
     subject.check_same_user()?;
     let size = match RusageInfo::new(request.flavor as i32) {
         RusageInfo::RUSAGE_INFO_V0 => 96,

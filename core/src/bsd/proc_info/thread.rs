@@ -33,6 +33,7 @@ pub(super) fn list<K: Kernel>(subject: &Subject<'_, K>, request: &Request) -> Sy
 }
 
 /// What is told of one thread; `ESRCH` where there is none with the number.
+#[inline(never)]
 pub(super) fn info<K: Kernel, L>(
     process: &Process<K, L>,
     subject: &Subject<'_, K>,

@@ -30,6 +30,7 @@ struct Strings {
 }
 
 /// Answers for a process; `counted` says whether the number of arguments is in front.
+#[inline(never)]
 pub(super) fn arguments<K: Kernel, L>(
     cx: &Context<'_, K, L>,
     counted: bool,
@@ -48,7 +49,8 @@ pub(super) fn arguments<K: Kernel, L>(
         None => None,
     };
     let kernel = cx.kernel();
-    let subject = Subject::find(kernel, *pid, false).map_err(unknown)?;
+    let mut subject = Subject::new(kernel);
+    subject.find(*pid, false).map_err(unknown)?;
     let of_self = if subject.is_self { cx.process.program.strings() } else { None };
     if let Some((range, count)) = of_self {
         // The path is told without its key.
@@ -78,6 +80,7 @@ fn unknown(error: Errno) -> Errno {
 
 /// Writes strings, or the end of them where there is not room for all: that is followed by zeros, as much as the room
 /// lacks to a whole page.
+#[inline(never)]
 fn deliver<K: Kernel>(
     strings: &Strings,
     counted: bool,
@@ -157,6 +160,7 @@ const STRINGS: usize = 6 << 20;
 const CAPACITY: usize = STRINGS.saturating_add(PATH_MAX).saturating_add(PAGE as usize);
 
 /// Puts the strings of another process together.
+#[inline(never)]
 fn collect<K: Kernel, L>(
     cx: &Context<'_, K, L>,
     subject: &Subject<'_, K>,

@@ -21,6 +21,7 @@ use zerocopy::IntoBytes;
 const SIZE: u64 = size_of::<KinfoProc>() as u64;
 
 /// Writes the processes that are meant, as many as fit; without a buffer, how much room would do for some more.
+#[inline(never)]
 pub(super) fn processes<K: Kernel, L>(
     cx: &Context<'_, K, L>,
     what: CtlKernProc,
@@ -82,7 +83,19 @@ fn write<K: Kernel, L>(
     request: &Request<'_, K>,
     at: u64,
 ) -> SysResult<()> {
-    let subject = Subject::find(&process.kernel, pid, true)?;
+    let mut subject = Subject::new(&process.kernel);
+    subject.find(pid, true)?;
+    tell(process, &subject, boot, request, at)
+}
+
+#[inline(never)]
+fn tell<K: Kernel, L>(
+    process: &Process<K, L>,
+    subject: &Subject<'_, K>,
+    boot: &Timeval,
+    request: &Request<'_, K>,
+    at: u64,
+) -> SysResult<()> {
     let mut more = ProcessFlags::empty();
     more.set(ProcessFlags::P_SUGID, subject.is_self && process.standing.changed_ids.load(Relaxed));
     let mut info = kinfo(&subject.stat, &subject.status, boot, more);

@@ -82,6 +82,7 @@ const QUAD: usize = size_of::<i64>();
 const PAGE_BYTES: i64 = if cfg!(target_arch = "x86_64") { 4096 } else { 16384 };
 
 /// Finds a value and writes it.
+#[inline(never)]
 pub(super) fn found<K: Kernel, L>(
     cx: &Context<'_, K, L>,
     what: Fact,
@@ -140,7 +141,8 @@ fn user_stack<K: Kernel, L>(cx: &Context<'_, K, L>) -> u64 {
 #[inline(never)]
 fn process_name<K: Kernel>(kernel: &K, request: &mut Request<'_, K>) -> SysResult<()> {
     let own = linux::process::getpid(kernel).to_bsd()?;
-    let subject = Subject::find(kernel, own, false)?;
+    let mut subject = Subject::new(kernel);
+    subject.find(own, false)?;
     request.cut_text(subject.stat.name())
 }
 

@@ -109,11 +109,22 @@ impl<'a, K: Kernel> Entry<'a, K> {
     /// # Errors
     /// As [`Entry::read_start`].
     #[inline(never)]
-    pub fn stat(&self) -> LinuxResult<Stat> {
+    pub fn read_stat(&self, stat: &mut Stat) -> LinuxResult<()> {
         let mut text = [0; 512];
         let length = self.read_start(b"stat\0", &mut text)?;
         // What is none is that of a process which went just now.
-        Stat::parse(text.get(..length).unwrap_or_default()).ok_or(Errno::ESRCH)
+        *stat = Stat::parse(text.get(..length).unwrap_or_default()).ok_or(Errno::ESRCH)?;
+        Ok(())
+    }
+
+    /// The same, told.
+    ///
+    /// # Errors
+    /// As [`Entry::read_start`].
+    pub fn stat(&self) -> LinuxResult<Stat> {
+        let mut stat = Stat::default();
+        self.read_stat(&mut stat)?;
+        Ok(stat)
     }
 
     /// `status`.
@@ -121,12 +132,21 @@ impl<'a, K: Kernel> Entry<'a, K> {
     /// # Errors
     /// As [`Entry::read_start`].
     #[inline(never)]
-    pub fn status(&self) -> LinuxResult<Status> {
-        let mut status = Status::default();
-        let mut lines = self.lines(b"status\0")?;
+    pub fn read_status(&self, status: &mut Status) -> LinuxResult<()> {
+        let mut lines = Lines::new(self.kernel, self.open(b"status\0")?);
         while let Some(line) = lines.next()? {
             status.line(line);
         }
+        Ok(())
+    }
+
+    /// The same, told.
+    ///
+    /// # Errors
+    /// As [`Entry::read_start`].
+    pub fn status(&self) -> LinuxResult<Status> {
+        let mut status = Status::default();
+        self.read_status(&mut status)?;
         Ok(status)
     }
 }
