@@ -42,6 +42,7 @@ mod scratch;
 pub mod search;
 pub mod security;
 pub mod select;
+pub mod semwait;
 pub mod sendfile;
 pub mod session;
 pub mod shared_memory;

@@ -4,6 +4,7 @@ use crate::convert::errno::ToBsd;
 use crate::convert::signal::{mask_to_darwin, mask_to_linux, to_linux};
 use crate::kernel::Kernel;
 use crate::linux;
+use crate::lkm::{Lkm, TrapArg};
 use crate::process::Context;
 use crate::signal::{self, Action, CANNOT_MASK, KEPT, SS_DISABLE};
 use crate::table::{SysResult, Unchanged};
@@ -14,6 +15,9 @@ use xnu_abi::darwin::signal::{
     SigprocmaskHow, Ucontext64,
 };
 use xnu_abi::linux::{SignalStack, flags};
+use xnu_abi::lkm::Trap;
+use xnu_abi::lkm::args::PthreadKillArgs;
+use zerocopy::IntoBytes;
 
 /// `man 2 sigaction`. The old action is written before the new one is set, so a bad address leaves it unset.
 ///
@@ -248,6 +252,20 @@ pub fn kill<K: Kernel, L>(
     // Linux leaves the caller out. Whether the others could be told does not matter then.
     let own = linux::process::getpid(kernel).to_bsd()?;
     linux::signal::kill(kernel, own, number).to_bsd()
+}
+
+/// `__pthread_kill` (`man 2 pthread_kill`): a signal for the thread that a port stands for. What is no thread's is
+/// `ESRCH`, before the signal is looked at.
+pub fn pthread_kill<K: Kernel, L: Lkm>(
+    cx: &mut Context<'_, K, L>,
+    thread: u32,
+    signal: Signal,
+) -> SysResult<()> {
+    /// What the other side refuses once it has found the thread.
+    const NO_SIGNAL: i32 = -1;
+    let number = if signal.number() == 0 { 0 } else { to_linux(signal).unwrap_or(NO_SIGNAL) };
+    let mut args = PthreadKillArgs { thread_port: thread as i32, sig: number };
+    cx.lkm().call(Trap::PthreadKillTrap, TrapArg::Struct(args.as_mut_bytes())).map(|_| ())
 }
 
 /// Whether a call that a signal interrupted is made anew where the handler has `SA_RESTART`: those that sleep on a

@@ -5,8 +5,8 @@ use super::{
     access, attributes, audit, clone, credentials, descriptor, directory, exec, fcntl, file_handle, flags,
     fsctl, guarded, identity, ioctl, length, link, listing, memory, metadata, mode, mount, name, open, owner,
     paging, pathconf, policy, poll, priority, proc_info, process, ptrace, rename, search, security, select,
-    sendfile, session, shared_memory, shared_region, signal, socket, spawn, special, statfs, suspend, sysctl,
-    termination, time, times, trace, transfer, usage, wait, working, xattr,
+    semwait, sendfile, session, shared_memory, shared_region, signal, socket, spawn, special, statfs,
+    suspend, sysctl, termination, time, times, trace, transfer, usage, wait, working, xattr,
 };
 use crate::table::{DirFd, FcntlArgument, Fd, IoctlNumber, Unchanged, UserBuf, UserOut, UserPath, calls};
 use crate::user::{UserAddr, UserPtr};
@@ -364,13 +364,13 @@ calls! {
     325 memory munlockall(how: i32) -> i32 => enosys("XNU's answer too: `bsd/kern/kern_mman.c`, `munlockall`"),
     326 removed nosys() -> () => nosys("never assigned"),
     327 identity issetugid() -> i32 => faithful(identity::issetugid),
-    328 signal __pthread_kill(thread_port: i32, sig: i32) -> i32 => todo(),
+    328 signal __pthread_kill(thread_port: u32, sig: Signal) -> () => faithful(signal::pthread_kill),
     329 signal __pthread_sigmask(how: SigprocmaskHow, set: UserPtr<u32>, oset: UserPtr<u32>) -> () => faithful(signal::sigprocmask),
     330 | 422 signal __sigwait(set: UserPtr<u32>, sig: UserPtr<i32>) -> () => faithful(suspend::sigwait),
     331 signal __disable_threadsignal(value: i32) -> () => partial(suspend::disable_threadsignal, "sigprocmask lets signals in again"),
     332 thread __pthread_markcancel(thread_port: i32) -> i32 => todo(),
     333 thread __pthread_canceled(action: i32) -> i32 => todo(),
-    334 | 423 time __semwait_signal(cond_sem: i32, mutex_sem: i32, timeout: i32, relative: i32, tv_sec: i64, tv_nsec: i32) -> i32 => todo(),
+    334 | 423 time __semwait_signal(cond_sem: u32, mutex_sem: u32, timeout: i32, relative: i32, tv_sec: i64, tv_nsec: i32) -> () => faithful(semwait::semwait_signal),
     335 removed nosys() -> () => nosys("old utrace"),
     336 process proc_info(callnum: ProcInfoCall, pid: i32, flavor: u32, arg: u64, buffer: UserAddr, buffersize: i32) -> i32 => partial(proc_info::proc_info, "what Linux does not count is 0, and programs have no identifiers; of sockets of other processes little is known; names have 15 bytes"),
     337 descriptor sendfile(fd: Fd, s: Fd, offset: i64, nbytes: UserPtr<i64>, hdtr: UserPtr<()>, flags: i32) -> i32 => faithful(sendfile::sendfile),

@@ -119,3 +119,42 @@ fn nobody_is_traced() {
     k.set_credentials(xnu_backend_mock::Credentials::root());
     assert_eq!(value(ask(PtraceRequest::PT_FORCEQUOTA, 0)), 0);
 }
+
+#[test]
+fn a_thread_is_told_by_its_port() {
+    let k = machine();
+    let own = value(xnu!(k, thread_self_trap()));
+    xnu!(k, __pthread_kill(own, SIGUSR1) => 0);
+    xnu!(k, __pthread_kill(own, 0) => 0);
+    for wrong in [32, -1, 64, i32::MAX, i32::MIN] {
+        xnu!(k, __pthread_kill(own, wrong) => EINVAL);
+    }
+    for port in [0, value(xnu!(k, mach_reply_port())), 0xdead_0003, u64::from(u32::MAX)] {
+        xnu!(k, __pthread_kill(port, SIGUSR1) => ESRCH);
+        xnu!(k, __pthread_kill(port, 99) => ESRCH);
+    }
+}
+
+#[test]
+fn a_sleep_is_a_wait_at_a_semaphore() {
+    let k = machine();
+    let (one, other) = (crate::mach::semaphore(&k), crate::mach::semaphore(&k));
+    for _ in 0..3 {
+        xnu!(k, __semwait_signal(one, 0, 0, 0, 0, 0) => 0);
+    }
+    // The clock moves while it waits.
+    let before = k.now_ns();
+    xnu!(k, __semwait_signal(one, 0, 1, 1, 2, 500) => ETIMEDOUT);
+    assert_eq!(k.now_ns() - before, 2_000_000_500);
+    // Until a time of day that is over.
+    xnu!(k, __semwait_signal(one, 0, 1, 0, 0, 1) => ETIMEDOUT);
+    // Nothing wakes it but a signal.
+    xnu!(k, __semwait_signal(one, 0, 0, 0, 0, 0) => EINTR);
+    xnu!(k, __semwait_signal(other, one, 0, 0, 0, 0) => 0);
+    xnu!(k, __semwait_signal(one, 0, 1, 1, 1i64 << 32, 0) => EINTR);
+    for wrong in [0, 0xdead_0003] {
+        xnu!(k, __semwait_signal(wrong, 0, 0, 0, 0, 0) => EINVAL);
+        xnu!(k, __semwait_signal(wrong, one, 1, 1, 1, 0) => EINVAL);
+    }
+    xnu!(k, __semwait_signal(one, 0, 1, 1, 0, -1) => EINVAL);
+}

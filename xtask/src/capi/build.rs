@@ -152,6 +152,8 @@ pub(crate) fn build(target: Target, variant: Variant) -> Result<PathBuf> {
 
     let mut cargo = toolchain.cargo();
     cargo.args(["rustc", "--quiet", "--release", "--locked", "--package", "xnu-capi"]);
+    // A tenth smaller than with 3; what has to be fast says itself that it is inlined.
+    cargo.args(["--config", "profile.release.opt-level=2"]);
     cargo.args(["--crate-type", "staticlib", "--features", variant.features()]);
     cargo.args(["--target", target.triple()]).arg("--target-dir").arg(&scratch);
     cargo.args(toolchain.arguments());

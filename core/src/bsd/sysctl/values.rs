@@ -96,28 +96,16 @@ pub(super) fn found<K: Kernel, L>(
         Fact::CompatibleProduct => request.text(version.compatible_product.as_bytes()),
         Fact::IosSupport => request.text(version.ios_support.as_bytes()),
         Fact::Build => request.text(version.build.as_bytes()),
-        Fact::Hostname => {
-            let names = linux::process::uname(kernel).to_bsd()?;
-            let name = names.nodename.split(|byte| *byte == 0).next().unwrap_or_default();
-            request.cut_text(name)
-        }
+        Fact::Hostname => hostname(kernel, request),
         // A hundredth of a second (`bsd/kern/kern_clock.c`).
         Fact::ClockRate => request.out([100i32, 10_000, 0, 100, 100].as_bytes()),
         Fact::BootTime => request.out(boot_time(kernel)?.as_bytes()),
-        Fact::FreeMemory => request.number(free_percent(&sysinfo(kernel)?).into(), INT),
-        Fact::LoadAverage => request.out(load_average(&sysinfo(kernel)?).as_bytes()),
-        Fact::SwapUsage => request.out(swap_usage(&sysinfo(kernel)?).as_bytes()),
+        Fact::FreeMemory | Fact::LoadAverage | Fact::SwapUsage | Fact::Memory | Fact::MemoryCut => {
+            of_system(kernel, what, request)
+        }
         Fact::PageSize => request.number(PAGE_BYTES, QUAD),
         Fact::PageSize32 => request.number(PAGE_BYTES, INT),
-        Fact::Processors => {
-            let count = linux::process::processors(kernel).to_bsd()?;
-            request.number(count.max(1).into(), INT)
-        }
-        Fact::Memory => request.number(memory_bytes(&sysinfo(kernel)?) as i64, QUAD),
-        // As much of it as 31 bits can tell (`bsd/kern/kern_mib.c`).
-        Fact::MemoryCut => {
-            request.number(memory_bytes(&sysinfo(kernel)?).min(0x8000_0000) as i32 as i64, INT)
-        }
+        Fact::Processors => processors(kernel, request),
         Fact::Vendor => request.text(trimmed(&processor::vendor())),
         Fact::Brand => request.text(trimmed(&processor::brand())),
         Fact::Family => request.number(processor::signature().0.into(), INT),
@@ -129,6 +117,34 @@ pub(super) fn found<K: Kernel, L>(
         Fact::ProcessName => process_name(kernel, request),
         Fact::Cache(which) => request.number(cache(which)?, QUAD),
         Fact::CacheCut(which) => request.number(i64::from(cache(which)? as i32), INT),
+    }
+}
+
+// Apart, each of these, since much is told and little kept.
+
+#[inline(never)]
+fn hostname<K: Kernel>(kernel: &K, request: &mut Request<'_, K>) -> SysResult<()> {
+    let names = linux::process::uname(kernel).to_bsd()?;
+    let name = names.nodename.split(|byte| *byte == 0).next().unwrap_or_default();
+    request.cut_text(name)
+}
+
+#[inline(never)]
+fn processors<K: Kernel>(kernel: &K, request: &mut Request<'_, K>) -> SysResult<()> {
+    let count = linux::process::processors(kernel).to_bsd()?;
+    request.number(count.max(1).into(), INT)
+}
+
+#[inline(never)]
+fn of_system<K: Kernel>(kernel: &K, what: Fact, request: &mut Request<'_, K>) -> SysResult<()> {
+    let info = linux::process::sysinfo(kernel).to_bsd()?;
+    match what {
+        Fact::FreeMemory => request.number(free_percent(&info).into(), INT),
+        Fact::LoadAverage => request.out(load_average(&info).as_bytes()),
+        Fact::SwapUsage => request.out(swap_usage(&info).as_bytes()),
+        // As much of it as 31 bits can tell (`bsd/kern/kern_mib.c`).
+        Fact::MemoryCut => request.number(memory_bytes(&info).min(0x8000_0000) as i32 as i64, INT),
+        _ => request.number(memory_bytes(&info) as i64, QUAD),
     }
 }
 
@@ -152,10 +168,6 @@ fn cache(which: Cache) -> SysResult<i64> {
         0 => Err(Errno::EINVAL),
         bytes => Ok(bytes as i64),
     }
-}
-
-fn sysinfo<K: Kernel>(kernel: &K) -> SysResult<Sysinfo> {
-    linux::process::sysinfo(kernel).to_bsd()
 }
 
 fn memory_bytes(info: &Sysinfo) -> u64 {
