@@ -1,7 +1,6 @@
 //! Every handler with whatever can stand in its arguments, and with every error that Linux documents for its calls.
 
 use crate::good_calls::{good_calls, prepared, run};
-use crate::support::*;
 use std::collections::BTreeSet;
 use xnu_abi::linux::{Errno, Sysno};
 use xnu_backend_mock::Plan;

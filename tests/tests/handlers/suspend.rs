@@ -152,7 +152,7 @@ fn a_sleep_is_a_wait_at_a_semaphore() {
     xnu!(k, __semwait_signal(one, 0, 0, 0, 0, 0) => EINTR);
     xnu!(k, __semwait_signal(other, one, 0, 0, 0, 0) => 0);
     xnu!(k, __semwait_signal(one, 0, 1, 1, 1i64 << 32, 0) => EINTR);
-    for wrong in [0, 0xdead_0003] {
+    for wrong in [0u32, 0xdead_0003] {
         xnu!(k, __semwait_signal(wrong, 0, 0, 0, 0, 0) => EINVAL);
         xnu!(k, __semwait_signal(wrong, one, 1, 1, 1, 0) => EINVAL);
     }
