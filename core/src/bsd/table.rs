@@ -239,7 +239,7 @@ calls! {
     200 metadata truncate(path: UserPath, length: i64) -> () => faithful(length::truncate),
     201 metadata ftruncate(fd: Fd, length: i64) -> () => faithful(length::ftruncate),
     202 system sysctl(name: UserAddr, namelen: u32, old_value: UserAddr, oldlenp: UserPtr<u64>, new_value: UserAddr, newlen: usize) -> () => partial(sysctl::sysctl, "net and more are missing; nothing can be set"),
-    203 memory mlock(addr: UserAddr, len: usize) -> () => faithful(paging::mlock),
+    203 memory mlock(addr: UserAddr, len: usize) -> () => partial(paging::mlock, "memory without any access is EAGAIN"),
     204 memory munlock(addr: UserAddr, len: usize) -> () => faithful(paging::munlock),
     205 name undelete(path: UserPath) -> () => faithful(mount::undelete),
     206 removed nosys() -> () => nosys("old ATsocket"),
