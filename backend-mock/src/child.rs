@@ -19,6 +19,8 @@ pub enum ChildChange {
     Dumped(i32),
     /// A signal of Linux's number stopped it.
     Stopped(i32),
+    /// It is traced, and stopped with this status.
+    Trapped(i32),
     /// It went on.
     Continued,
 }
@@ -31,6 +33,7 @@ impl ChildChange {
             ChildChange::Killed(signal) => (2, signal, flags::WEXITED),
             ChildChange::Dumped(signal) => (3, signal, flags::WEXITED),
             ChildChange::Stopped(signal) => (5, signal, flags::WSTOPPED),
+            ChildChange::Trapped(status) => (4, status, flags::WSTOPPED),
             ChildChange::Continued => (6, 18, flags::WCONTINUED),
         }
     }
@@ -52,7 +55,35 @@ impl Mock {
     }
 }
 
+impl Children {
+    pub(crate) fn has(&self, pid: i32) -> bool {
+        self.0.contains_key(&pid)
+    }
+}
+
 impl State {
+    /// A traced child that goes on executes its program at once. One that is let go was sent a `SIGSTOP` before, and stops.
+    pub(crate) fn ptrace(&mut self, a: &mut Args<'_, '_>) -> Answer {
+        const TRACEME: i32 = 0;
+        const CONT: i32 = 7;
+        const DETACH: i32 = 17;
+        const SETOPTIONS: i32 = 0x4200;
+        const SIGSTOP: i32 = 19;
+        const EXECUTED: i32 = 5 | 4 << 8;
+        let (request, pid) = (a.int(0), a.int(1));
+        if request == TRACEME {
+            return Ok(0);
+        }
+        let (_, change) = self.children.0.get_mut(&pid).ok_or(Errno::ESRCH)?;
+        match request {
+            SETOPTIONS => {}
+            CONT => *change = Some(ChildChange::Trapped(EXECUTED)),
+            DETACH => *change = Some(ChildChange::Stopped(SIGSTOP)),
+            _ => return Err(Errno::EINVAL),
+        }
+        Ok(0)
+    }
+
     pub(crate) fn waitid(&mut self, a: &mut Args<'_, '_>) -> Answer {
         let (kind, id, options) = (a.int(0), a.int(1), a.uint(3));
         let changes = flags::WEXITED | flags::WSTOPPED | flags::WCONTINUED;

@@ -64,6 +64,8 @@ pub(crate) struct Process {
     pub(crate) killed: Option<i32>,
     pub(crate) fs_base: u64,
     pub(crate) gs_base: u64,
+    /// The local descriptor table.
+    pub(crate) segments: Vec<u64>,
     /// Whether the next fork goes on as its child.
     pub(crate) forks_into_child: bool,
     /// The number of the youngest child, or our own.
@@ -94,6 +96,7 @@ impl Process {
             killed: None,
             fs_base: 0,
             gs_base: 0,
+            segments: Vec::new(),
             forks_into_child: false,
             youngest: 1000,
         }
@@ -346,6 +349,49 @@ impl State {
     }
 
     #[cfg(target_arch = "x86_64")]
+    /// Descriptors are kept as the processor has them, marked as accessed. One that is not present is nothing.
+    pub(crate) fn modify_ldt(&mut self, a: &mut Args<'_, '_>) -> Answer {
+        const READ: u32 = 0;
+        const WRITE: u32 = 0x11;
+        const MOST: usize = 8192;
+        let table = &mut self.process.segments;
+        match a.uint(0) {
+            READ if table.is_empty() => Ok(0),
+            READ => {
+                let length = (a.num(2) as usize).min(MOST * 8);
+                let mut bytes: Vec<u8> = table.iter().flat_map(|word| word.to_le_bytes()).collect();
+                bytes.resize(length, 0);
+                a.write(&mut self.memory, 1, &bytes)?;
+                Ok(length)
+            }
+            WRITE if a.num(2) != 16 => Err(Errno::EINVAL),
+            WRITE => {
+                let bytes = a.read(&self.memory, 1, 16)?;
+                let field = |at: usize| {
+                    bytes[at..].iter().take(4).rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
+                };
+                let (index, base, limit, flags) = (field(0) as usize, field(4), field(8), field(12));
+                let bit = |bit: u32| flags >> bit & 1;
+                let (contents, not_present) = (flags >> 1 & 3, bit(5));
+                if index >= MOST || contents == 3 && not_present == 0 {
+                    return Err(Errno::EINVAL);
+                }
+                let access = 0x71 | (not_present ^ 1) << 7 | contents << 2 | (bit(3) ^ 1) << 1;
+                let granularity = bit(6) | bit(0) << 2 | bit(4) << 3;
+                let present = limit & 0xffff
+                    | (base & 0xff_ffff) << 16
+                    | access << 40
+                    | (limit >> 16 & 0xf) << 48
+                    | granularity << 52
+                    | base >> 24 << 56;
+                table.resize(table.len().max(index + 1), 0);
+                table[index] = if not_present == 1 { 0 } else { present };
+                Ok(0)
+            }
+            _ => Err(Errno::ENOSYS),
+        }
+    }
+
     pub(crate) fn arch_prctl(&mut self, a: &mut Args<'_, '_>) -> Answer {
         const ARCH_SET_GS: u32 = 0x1001;
         const ARCH_SET_FS: u32 = 0x1002;

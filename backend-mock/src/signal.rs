@@ -236,10 +236,11 @@ impl State {
         }
         // Everyone (-1) is everyone but the caller and process 1.
         let here = pid == own || tid.is_none() && (pid == 0 || pid == -self.process.pgid);
-        if tid.is_some_and(|tid| tid != own && tid != 1) || !here && pid != 1 {
+        let is_child = tid.is_none() && self.children.has(pid);
+        if tid.is_some_and(|tid| tid != own && tid != 1) || !here && !is_child && pid != 1 {
             return Err(Errno::ESRCH);
         }
-        if !here && !self.capable() {
+        if !here && !is_child && !self.capable() {
             return Err(Errno::EPERM);
         }
         if signal == 0 {

@@ -120,6 +120,8 @@ pub(crate) fn signature(nr: Sysno) -> Option<(usize, &'static [Kind])> {
         S::Ppoll => (5, &[InOut(Each(1, 8)), Num, Time, In(Len::Arg(4)), Num]),
         S::Pselect6 => (6, &[Num, InOut(Any), InOut(Any), InOut(Any), Time, In(Is(16))]),
         #[cfg(target_arch = "x86_64")]
+        S::ModifyLdt => (3, &[Num, Opaque, Num]),
+        #[cfg(target_arch = "x86_64")]
         S::ArchPrctl => (2, &[Num, Opaque]),
         S::Futex => (3, &[InOut(Is(4)), Num, Num, Opaque, Opaque, Num]),
         S::Getxattr | S::Lgetxattr => (4, &[Path, Path, Out(Len::Arg(3)), Num]),

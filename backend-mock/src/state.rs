@@ -145,6 +145,7 @@ impl State {
             S::Clone => self.clone(a),
             S::Execve | S::Execveat => self.execute(a),
             S::Waitid => self.waitid(a),
+            S::Ptrace => self.ptrace(a),
             S::Getpgid | S::Getsid | S::Setsid | S::Setpgid => self.session(a),
             S::Getgroups => self.getgroups(a),
             S::Getresuid | S::Getresgid => self.getresid(a),
@@ -160,6 +161,8 @@ impl State {
             S::Sysinfo => self.sysinfo(a),
             S::SchedYield => Ok(0),
             S::Exit | S::ExitGroup => self.exit(a),
+            #[cfg(target_arch = "x86_64")]
+            S::ModifyLdt => self.modify_ldt(a),
             #[cfg(target_arch = "x86_64")]
             S::ArchPrctl => self.arch_prctl(a),
             S::Futex => self.futex(a),

@@ -5,6 +5,7 @@ use crate::kernel::Kernel;
 use crate::linux::{LinuxFd, LinuxResult};
 use crate::lkm::Lkm;
 use crate::loader::Loader;
+use crate::machdep::segments::Segments;
 use crate::program::Program;
 use crate::registers::{Registers, VectorState};
 use crate::reserved::Reserved;
@@ -32,6 +33,8 @@ pub struct Process<K, L> {
     pub vchroot: Vchroot,
     /// What Linux does not keep of its standing.
     pub standing: Standing,
+    /// Its segments, where the processor has any.
+    pub segments: Segments,
     /// The system that it is told of.
     pub version: Version,
     /// Who starts Mach-O programs.
@@ -51,6 +54,7 @@ impl<K: Kernel, L: Lkm> Process<K, L> {
             descriptors: Descriptors::new(),
             vchroot: Vchroot::new(),
             standing: Standing::new(),
+            segments: Segments::new(),
             version: Version::DEFAULT,
             loader: Loader::new(),
             program: Program::new(),

@@ -1,5 +1,5 @@
 //! Runs its arguments as a program in a child and says what became of it: `exec PROGRAM [ARGUMENT…]`; `exec spawn PROGRAM
-//! [ARGUMENT…]` asks `posix_spawn` for it.
+//! [ARGUMENT…]` asks `posix_spawn` for it, `exec suspended PROGRAM [ARGUMENT…]` for one that is stopped until it is told to go on.
 //!
 //! Alone it executes itself in its own place, and looks at what has stayed and what has not.
 #![no_std]
@@ -26,6 +26,18 @@ const SIGUSR2: u64 = 31;
 const SIG_IGN: u64 = 1;
 const SIG_SETMASK: u64 = 3;
 
+const SIGCONT: u64 = 19;
+const WNOHANG: u64 = 1;
+const WUNTRACED: u64 = 2;
+const START_SUSPENDED: u16 = 0x80;
+
+/// The attributes of posix_spawn, of which these are the flags.
+#[repr(C)]
+struct Attributes {
+    flags: u16,
+    rest: [u16; 95],
+}
+
 fn bit(signal: u64) -> u32 {
     1 << (signal - 1)
 }
@@ -49,12 +61,18 @@ fn pointer(args: &Args, index: usize) -> u64 {
 }
 
 fn run(args: &Args) -> i32 {
-    let spawns = args.arg(1) == Some("spawn");
+    let suspended = args.arg(1) == Some("suspended");
+    let spawns = suspended || args.arg(1) == Some("spawn");
     let first = if spawns { 2 } else { 1 };
     let (path, argv, envp) = (pointer(args, first), at(args, first), args.envp.0 as u64);
     let child = if spawns {
         let mut pid = 0u32;
-        match bsd(POSIX_SPAWN, [&raw mut pid as u64, path, 0, argv, envp]) {
+        let attributes = Attributes { flags: START_SUSPENDED, rest: [0; 95] };
+        let description = [size_of::<Attributes>() as u64, &raw const attributes as u64];
+        let mut words = [0u64; 18];
+        words[..2].copy_from_slice(&description);
+        let described = if suspended { words.as_ptr() as u64 } else { 0 };
+        match bsd(POSIX_SPAWN, [&raw mut pid as u64, path, described, argv, envp]) {
             Ok(_) => u64::from(pid),
             Err(errno) => {
                 println!("errno {errno}");
@@ -71,6 +89,14 @@ fn run(args: &Args) -> i32 {
         child
     };
     let mut status = 0u32;
+    if suspended {
+        let stopped = bsd(WAIT4, [child, &raw mut status as u64, WUNTRACED, 0]);
+        ensure!(30, stopped == Ok((child, 0)) && status == 0x117f, "not stopped: {stopped:x?} {status:#x}");
+        let nothing = bsd(WAIT4, [child, &raw mut status as u64, WNOHANG, 0]);
+        ensure!(31, nothing.map(|(pid, _)| pid) == Ok(0), "it does not wait: {nothing:x?}");
+        println!("stopped");
+        let _ = bsd(nr::KILL, [child, SIGCONT, 1]);
+    }
     let waited = bsd(WAIT4, [child, &raw mut status as u64, 0, 0]);
     ensure!(1, waited.map(|(pid, _)| pid) == Ok(child), "wait4 of {child}: {waited:x?}");
     println!("status {status:#x}");

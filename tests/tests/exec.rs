@@ -32,6 +32,19 @@ fn a_program_of_xnu_is_run_by_the_runner() {
 }
 
 #[test]
+fn suspended_programs_wait_to_be_told() {
+    let hello = guest("hello");
+    for (words, said) in [
+        (vec![hello.as_os_str(), "7".as_ref()], "hello from XNU\nstatus 0x700\n"),
+        (vec!["/bin/sh".as_ref(), "-c".as_ref(), "echo here; exit 3".as_ref()], "here\nstatus 0x300\n"),
+    ] {
+        let words: Vec<&OsStr> = [OsStr::new("suspended")].into_iter().chain(words).collect();
+        says(&executes(&words), &format!("stopped\n{said}"));
+    }
+    says(&executes(&["suspended".as_ref(), "/nothing".as_ref()]), "errno 2\n");
+}
+
+#[test]
 fn what_should_stay_stays_and_what_should_not_does_not() {
     says(&run_guest("exec", &[]), "all as it should be\n");
 }

@@ -2,7 +2,7 @@
 //!
 //! The discriminant is the number on the architecture that the code runs on, whatever the object format: a
 //! Mach-O archive runs on Linux too. Calls that only x86-64 has (`open`, `stat`, `fork`, …) have a modern form that
-//! both have, so only `arch_prctl` is listed for x86-64 alone. Checked against `linux-raw-sys` by
+//! both have, so only `modify_ldt` and `arch_prctl` are listed for x86-64 alone. Checked against `linux-raw-sys` by
 //! `tests/tests/reference.rs`.
 
 macro_rules! sysnos {
@@ -13,6 +13,7 @@ macro_rules! sysnos {
         #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
         #[repr(usize)]
         pub enum Sysno {
+            ModifyLdt = 154,
             ArchPrctl = 158,
             $($name = $x86_64,)*
         }
@@ -39,6 +40,8 @@ macro_rules! sysnos {
             /// Linux's own name.
             pub const fn name(self) -> &'static str {
                 match self {
+                    #[cfg(target_arch = "x86_64")]
+                    Sysno::ModifyLdt => "modify_ldt",
                     #[cfg(target_arch = "x86_64")]
                     Sysno::ArchPrctl => "arch_prctl",
                     $(Sysno::$name => $kernel,)*

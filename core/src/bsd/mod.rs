@@ -38,7 +38,7 @@ pub mod process;
 pub mod ptrace;
 pub mod rename;
 mod rights;
-mod scratch;
+pub(crate) mod scratch;
 pub mod search;
 pub mod security;
 pub mod select;

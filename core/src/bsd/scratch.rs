@@ -17,7 +17,7 @@ const FAR: UserAddr = UserAddr::new(0x2a00_0000_0000);
 const PIECE: usize = 256;
 
 /// Mapped memory, unmapped when it is dropped.
-pub(super) struct Scratch<'a, K: Kernel> {
+pub(crate) struct Scratch<'a, K: Kernel> {
     kernel: &'a K,
     start: UserAddr,
     length: usize,
@@ -25,7 +25,7 @@ pub(super) struct Scratch<'a, K: Kernel> {
 
 impl<'a, K: Kernel> Scratch<'a, K> {
     /// Maps memory, all zero.
-    pub(super) fn new(kernel: &'a K, length: usize) -> SysResult<Scratch<'a, K>> {
+    pub(crate) fn new(kernel: &'a K, length: usize) -> SysResult<Scratch<'a, K>> {
         let how = flags::MAP_PRIVATE | flags::MAP_ANONYMOUS | flags::MAP_NORESERVE;
         let length = length.max(1);
         let start =
@@ -34,7 +34,7 @@ impl<'a, K: Kernel> Scratch<'a, K> {
     }
 
     /// The address `offset` bytes from its start.
-    pub(super) fn at(&self, offset: usize) -> SysResult<UserAddr> {
+    pub(crate) fn at(&self, offset: usize) -> SysResult<UserAddr> {
         Ok(self.start.checked_add(offset as u64)?)
     }
 }
@@ -47,7 +47,7 @@ impl<K: Kernel> Drop for Scratch<'_, K> {
 }
 
 /// Copies from one place in memory to another that does not overlap it.
-pub(super) fn copy<K: Kernel>(kernel: &K, from: UserAddr, to: UserAddr, length: usize) -> SysResult<()> {
+pub(crate) fn copy<K: Kernel>(kernel: &K, from: UserAddr, to: UserAddr, length: usize) -> SysResult<()> {
     let mut piece = [0; PIECE];
     let mut done = 0;
     while done < length {

@@ -3,8 +3,10 @@
 //! The child is forked, changes itself as it was asked, and executes the program; the parent sleeps until then. What goes
 //! wrong in the child is written to memory that both share, and is the parent's error: such a child is never seen.
 //!
-//! Differs from XNU: groups, sessions and signals are changed before the program is looked at, not after; with
+//! Differs from XNU: [`suspended`] children; groups, sessions and signals are changed before the program is looked at, not after; with
 //! `POSIX_SPAWN_SETEXEC`, what was changed before an error stays changed.
+
+mod suspended;
 
 use super::exec::{Request, execute};
 use super::{descriptor, open};
@@ -111,7 +113,9 @@ fn read<K: Kernel>(kernel: &K, description: UserPtr<SpawnArgs>) -> SysResult<Cha
     if args.posix_cred_info_size != 0 && args.posix_cred_info != 0 {
         return Err(Errno::EPERM);
     }
-    if changes.flags.contains(SpawnFlags::POSIX_SPAWN_START_SUSPENDED) {
+    // Nobody is there to accompany a process that becomes another one.
+    let both = SpawnFlags::POSIX_SPAWN_START_SUSPENDED | SpawnFlags::POSIX_SPAWN_SETEXEC;
+    if changes.flags.contains(both) {
         return Err(Errno::ENOTSUP);
     }
     Ok(changes)
@@ -150,26 +154,39 @@ fn start<K: Kernel, L: Lkm>(
     request: &Request,
 ) -> SysResult<i32> {
     const FAILED: i32 = 127;
+    const SIGKILL: i32 = 9;
     let kernel = cx.kernel();
     let shared = Shared::new(kernel)?;
     let word = UserPtr::<u32>::new(shared.at);
     let before = linux::signal::block(kernel, u64::MAX).to_bsd()?;
-    let child = linux::program::fork_until_exec(kernel);
+    let is_suspended = changes.flags.contains(SpawnFlags::POSIX_SPAWN_START_SUSPENDED);
+    let child =
+        if is_suspended { linux::process::fork(kernel) } else { linux::program::fork_until_exec(kernel) };
     if child == Ok(0) {
         cx.lkm().forked();
         cx.process.descriptors.forked(kernel);
         if let Some(thread) = &mut cx.thread {
             thread.signals.forget();
         }
-        let failed = become_it(cx, changes, request);
+        let invited = if is_suspended { suspended::invite(kernel) } else { Ok(()) };
+        let failed = invited.and_then(|()| become_it(cx, changes, request));
         if let Err(error) = failed {
             let _ = word.write(kernel, &u32::from(error.number()));
             linux::process::exit_group(kernel, FAILED);
         }
         return failed.map(|()| 0);
     }
+    let accompanied = match child {
+        Ok(child) if is_suspended => suspended::accompany(kernel, child).inspect_err(|_| {
+            // Nobody will ever know of it. Where it is gone already, so much the better.
+            let _ = linux::signal::kill(kernel, child, SIGKILL);
+            let _ = waitid(kernel, Which::Process(child), flags::WEXITED, None);
+        }),
+        _ => Ok(()),
+    };
     let _ = linux::signal::set_mask(kernel, before);
     let child = child.to_bsd()?;
+    accompanied?;
     match word.read(kernel)? {
         0 => Ok(child),
         error => {

@@ -19,9 +19,11 @@ pub mod path;
 pub mod proc;
 pub mod process;
 pub mod program;
+pub mod segments;
 pub mod signal;
 pub mod socket;
 pub mod time;
+pub mod trace;
 pub mod wait;
 pub mod xattr;
 

@@ -69,10 +69,14 @@ pub fn deliver<K: Kernel>(
 
     let wide = stored(&thread.vectors) & STORED_AVX_512 != 0;
     let mcontext_size = if wide { size_of::<McontextAvx512>() } else { size_of::<McontextAvx64>() };
-    if signals.token == 0 {
-        // Without randomness the token is what it was: a check of the program's own, no protection of ours.
-        signals.token = linux::process::random_word(kernel).unwrap_or(signals.token);
+    if signals.frames == 0 {
+        signals.token = match signals.token {
+            // Without randomness it is a check of the program's own, no protection of ours.
+            0 => linux::process::random_word(kernel).unwrap_or(0),
+            last => scramble(last),
+        };
     }
+    signals.frames = signals.frames.saturating_add(1);
     signals.wide |= wide;
 
     let ucontext_at = below(top.wrapping_sub(RED_ZONE), size_of::<Ucontext64>());
@@ -126,6 +130,14 @@ pub fn deliver<K: Kernel>(
         signals.mask |= bit(info.signal);
     }
     Ok(())
+}
+
+/// Another word from a word, each from one (the finalizer of `splitmix64`).
+fn scramble(word: u64) -> u64 {
+    let word = word.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    word ^ (word >> 31)
 }
 
 fn below(top: u64, size: usize) -> u64 {
@@ -300,6 +312,7 @@ pub fn sigreturn<K: Kernel>(
     if !good {
         return Err(Errno::EINVAL);
     }
+    thread.signals.frames = thread.signals.frames.saturating_sub(1);
     take_vectors(&mut thread.vectors, &legacy, has_avx.then_some(&upper), has_wide);
     if has_wide {
         take_wide(&mut thread.vectors, &wide);

@@ -208,11 +208,13 @@ pub struct ThreadSignals {
     pub stack: Sigaltstack,
     /// Whether a handler runs on the alternate stack.
     pub on_stack: bool,
-    /// Mixed into the token that a frame carries and `sigreturn` gives back: random from the first frame on.
+    /// Mixed into the token that a frame carries and `sigreturn` gives back: random, and another where no frame is left.
     pub token: u64,
     /// The mask to come back to once a signal was delivered under [`ThreadSignals::mask`], or none came: that of a thread
     /// that waits with another one (`pselect`).
     pub put_away: Option<u32>,
+    /// Frames that were pushed and not taken back.
+    frames: u32,
     /// Whether a frame ever had AVX-512's registers: only then one can be taken back with them.
     wide: bool,
     pending: u32,
@@ -230,6 +232,7 @@ impl Default for ThreadSignals {
             on_stack: false,
             token: 0,
             put_away: None,
+            frames: 0,
             wide: false,
             pending: 0,
             infos: [Info::bare(Signal::new(0)); 32],

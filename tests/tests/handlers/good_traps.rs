@@ -99,6 +99,8 @@ pub(crate) fn good_traps(k: &Machine<Mock>) -> Vec<(&'static str, Vec<u64>)> {
         ("mk_timer_cancel_trap", vec![timer, room(8)]),
         ("iokit_user_client_trap", vec![0; 8]),
         ("thread_fast_set_cthread_self64", vec![0x1000]),
+        ("i386_set_ldt64", vec![3, 0, 2]),
+        ("i386_get_ldt64", vec![0, k.alloc(64).get(), 8]),
         ("hv_task_trap", vec![0, 0]),
         ("hv_thread_trap", vec![0, 0]),
     ]

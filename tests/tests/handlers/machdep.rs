@@ -3,8 +3,8 @@
 use crate::support::*;
 use xnu_abi::linux::{Errno, Sysno};
 use xnu_backend_mock::Plan;
-use xnu_core::Reply;
 use xnu_core::table::Class;
+use xnu_core::{Reply, UserAddr};
 
 #[test]
 fn the_base_of_gs_is_set_and_answered_with_a_selector() {
@@ -30,8 +30,73 @@ fn there_is_no_hypervisor() {
     let k = machine();
     xnu!(k, hv_task_trap(0, 0) => 4);
     xnu!(k, hv_thread_trap(u64::MAX, u64::MAX) => 4);
-    for number in (2..20).chain([u32::MAX, 600]).filter(|number| *number != 3) {
+    for number in [2, 4].into_iter().chain(7..20).chain([u32::MAX, 600]) {
         let reply = k.call(Class::Machdep, number, &[u64::MAX; 8]);
         assert!(matches!(reply, Reply::Value(4, 0) | Reply::Invalid), "{number}: {reply:?}");
     }
+}
+
+/// A descriptor of the user's: base, limit, access, granularity.
+fn descriptor(base: u64, limit: u64, access: u64, granularity: u64) -> u64 {
+    limit & 0xffff
+        | (base & 0xff_ffff) << 16
+        | access << 40
+        | (limit >> 16) << 48
+        | granularity << 52
+        | (base >> 24) << 56
+}
+
+const DATA: u64 = 0xf3;
+const CODE: u64 = 0xfb;
+const ANYWHERE: u64 = 0xffff_ffff;
+
+#[test]
+fn descriptors_that_were_set_are_read_back() {
+    let k = machine();
+    let room = k.alloc_guarded(5 * 8);
+    xnu!(k, i386_get_ldt64(0, room, 5) => 3);
+    let (data, code) = (descriptor(0x1234_5678, 0xf_ffff, DATA, 0xc), descriptor(0, 0xabcde, CODE, 4));
+    xnu!(k, i386_set_ldt64(ANYWHERE, bytes([data, code]), 2) => 3);
+    xnu!(k, i386_get_ldt64(0, room, 5) => 5);
+    let words: Vec<u64> = (0..5).map(|index| number(&k, room, 8 * index, 8)).collect();
+    assert_eq!(words, [0, 0, 0, data, code]);
+    // One more goes behind them, or where one was emptied.
+    xnu!(k, i386_set_ldt64(ANYWHERE, bytes([data]), 1) => 5);
+    xnu!(k, i386_set_ldt64(4, NULL, 1) => 4);
+    xnu!(k, i386_set_ldt64(ANYWHERE, bytes([code]), 1) => 4);
+    xnu!(k, i386_get_ldt64(4, room, 1) => 6);
+    assert_eq!(number(&k, room, 0, 8), code);
+    xnu!(k, i386_set_ldt64(0, NULL, 0) => 0);
+    xnu!(k, i386_get_ldt64(3, room, 5) => 3);
+}
+
+#[test]
+fn descriptors_are_the_users_own_or_refused_all_at_once() {
+    let k = machine();
+    let good = descriptor(0, 1, DATA, 4);
+    // A call gate, a segment of the system's, one for the kernel, one of 64 bits.
+    for (access, granularity) in [(0xec, 0), (0xe2, 0), (0x92, 4), (0xfb, 2), (0x73, 4)] {
+        let bad = descriptor(0, 1, access, granularity);
+        xnu!(k, i386_set_ldt64(3, bytes([good, bad]), 2) => EACCES);
+    }
+    xnu!(k, i386_get_ldt64(0, k.alloc_guarded(8), 1) => 3);
+    for (first, count) in [(0, 1), (2, 1), (8192, 0), (3, 8190), (3, u64::MAX), (u64::MAX, 1)] {
+        xnu!(k, i386_set_ldt64(first, bytes([good]), count) => EINVAL);
+    }
+    for count in [8190, u64::MAX] {
+        xnu!(k, i386_set_ldt64(ANYWHERE, bytes([good]), count) => ENOMEM);
+    }
+    xnu!(k, i386_set_ldt64(3, UserAddr::new(8), 1) => EFAULT);
+    xnu!(k, i386_set_ldt64(8191, bytes([good]), 1) => 8191);
+}
+
+#[test]
+fn descriptors_are_read_only_from_the_table() {
+    let k = machine();
+    for (first, count) in [(8192, 0), (0, 8193), (8191, 2), (u64::MAX, 1)] {
+        xnu!(k, i386_get_ldt64(first, k.alloc_guarded(8), count) => EINVAL);
+    }
+    xnu!(k, i386_get_ldt64(0, NULL, 1) => EINVAL);
+    xnu!(k, i386_get_ldt64(0, UserAddr::new(8), 1) => EFAULT);
+    xnu!(k, i386_get_ldt64(0, UserAddr::new(8), 0) => 3);
 }

@@ -3,7 +3,7 @@
 use crate::exec::macho;
 use crate::support::*;
 use xnu_abi::darwin::fcntl::OpenFlags;
-use xnu_backend_mock::Mock;
+use xnu_backend_mock::{ChildChange, Mock};
 
 const SETPGROUP: u16 = 2;
 const SETSIGDEF: u16 = 4;
@@ -196,8 +196,44 @@ fn descriptions_that_do_not_fit_are_refused_before_a_fork() {
     refuse(&|words| words[4] = 32, EINVAL);
     refuse(&|words| (words[10], words[11]) = (24, 0x1000), EPERM);
     refuse(&|words| (words[12], words[13]) = (24, 0x1000), EPERM);
-    let suspended = description(&k, &attributes(START_SUSPENDED, 0, 0, 0), &[]);
+    let suspended = description(&k, &attributes(START_SUSPENDED | SETEXEC, 0, 0, 0), &[]);
     xnu!(k, posix_spawn(NULL, "/tmp/macho", suspended, NULL, NULL) => ENOTSUP);
     faults(&k, "posix_spawn", &[0, 0, 0, 0, 0], 2, 144, IN_OR_NULL);
     assert!(!k.transcript().iter().any(|call| call.starts_with("clone(0x4011")), "nothing was forked");
+}
+
+#[test]
+fn suspended_child_is_stopped_before_its_parent_goes_on() {
+    let k = ready();
+    let pid = k.alloc_guarded(4);
+    k.set_child(1001, 1000, Some(ChildChange::Stopped(19)));
+    let suspended = description(&k, &attributes(START_SUSPENDED, 0, 0, 0), &[]);
+    xnu!(k, posix_spawn(pid, "/tmp/macho", suspended, NULL, NULL) => 0);
+    assert_eq!(number(&k, pid, 0, 4), 1001);
+    let status = k.alloc_guarded(4);
+    xnu!(k, wait4(1001, status, 2, NULL) => 1001);
+    assert_eq!(number(&k, status, 0, 4), 0x117f, "stopped by SIGSTOP");
+}
+
+#[test]
+fn suspended_child_lets_its_parent_look_on_first() {
+    let k = ready();
+    k.fork_into_child();
+    let suspended = description(&k, &attributes(START_SUSPENDED, 0, 0, 0), &[]);
+    xnu!(k, posix_spawn(NULL, "/tmp/macho", suspended, NULL, NULL) => 0);
+    let calls = k.transcript();
+    let at = |start: &str| calls.iter().position(|call| call.starts_with(start));
+    assert!(at("ptrace(").is_some() && at("ptrace(") < at("kill("), "{calls:?}");
+    assert!(at("kill(") < at("execve("), "{calls:?}");
+}
+
+#[test]
+fn suspended_child_that_cannot_be_accompanied_is_no_child() {
+    let k = ready();
+    // It is not there any more, and the wait for it fails.
+    k.set_child(1001, 1000, None);
+    let suspended = description(&k, &attributes(START_SUSPENDED, 0, 0, 0), &[]);
+    xnu!(k, posix_spawn(NULL, "/tmp/macho", suspended, NULL, NULL) => EINTR);
+    let calls = k.transcript();
+    assert!(calls.iter().any(|call| call.starts_with("kill(1001, 9")), "{calls:?}");
 }
