@@ -36,6 +36,16 @@ impl<H: Host> Engine<H> {
         &self.host
     }
 
+    /// Before the process forks that the engine is in: nobody changes anything until [`Engine::thaw`].
+    pub fn freeze(&self) {
+        self.state.freeze();
+    }
+
+    /// After the fork, on both sides.
+    pub fn thaw(&self) {
+        self.state.thaw();
+    }
+
     /// How much the engine holds.
     pub fn usage(&self) -> Usage {
         self.enter(Caller::ENGINE, |state| state.usage())

@@ -27,6 +27,13 @@ pub trait Lock<T> {
 
     /// Runs `work` with the lock held. It is not asked for twice by one thread.
     fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R;
+
+    /// Takes the lock and keeps it until [`Lock::thaw`], so that nothing is half done in the child of a fork. A host
+    /// whose processes do not fork with the engine in them need not.
+    fn freeze(&self) {}
+
+    /// Lets go of what [`Lock::freeze`] took, in the parent or in the child.
+    fn thaw(&self) {}
 }
 
 /// What there is of a machine.

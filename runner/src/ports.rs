@@ -33,6 +33,19 @@ impl Surroundings for Guests {
     fn forget_memory(&self) {
         heap::forget();
     }
+
+    #[inline]
+    fn id_changes(&self) -> u32 {
+        self.thread().map_or(0, |thread| thread.guest.process.standing.id_changes.load(Ordering::Relaxed))
+    }
+
+    /// The log is the trace's, if there is one.
+    fn log(&self, line: &str) {
+        let Some(guest) = self.thread().map(|thread| thread.guest) else { return };
+        if let Some(recorder) = &guest.recorder {
+            recorder.log(&guest.process.kernel, line);
+        }
+    }
 }
 
 /// What serves the guest's Mach ports: the engine in the process unless a device was chosen.
@@ -88,6 +101,18 @@ impl Lkm for Ports {
         match self.device.load(Ordering::Relaxed) {
             NO_DEVICE => self.engine.call_raw(trap, arg),
             device => device_call(&self.linux, device, trap, arg),
+        }
+    }
+
+    fn before_fork(&self) {
+        if self.is_embedded() {
+            self.engine.before_fork();
+        }
+    }
+
+    fn after_fork(&self) {
+        if self.is_embedded() {
+            self.engine.after_fork();
         }
     }
 

@@ -57,6 +57,7 @@ static GUESTS: &[Guest] = &[
     guest("ends"),
     guest("exec"),
     guest("fork"),
+    guest("heirs"),
     guest("hello"),
     guest("inherited"),
     guest("list"),
