@@ -7,6 +7,7 @@ use crate::slab::Id;
 use crate::state::{State, Usage};
 use crate::task::{Outcome, TaskId, ThreadId, Waiting};
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, Ordering};
 use xnu_abi::darwin::kern_return::KernReturn;
 use xnu_abi::darwin::mach_message::MsgType;
 use xnu_abi::darwin::mach_port::{
@@ -23,12 +24,21 @@ const WAKES_AT_ONCE: usize = 8;
 pub struct Engine<H: Host> {
     pub(crate) host: H,
     state: H::Lock<State<H::Region>>,
+    /// Somebody wanted to be asked about exceptions.
+    pub(crate) exceptions: AtomicBool,
+    /// Some thread was suspended.
+    pub(crate) suspended: AtomicBool,
 }
 
 impl<H: Host> Engine<H> {
     /// An engine without tasks.
     pub fn new(host: H) -> Engine<H> {
-        Engine { host, state: H::Lock::new(State::new()) }
+        Engine {
+            host,
+            state: H::Lock::new(State::new()),
+            exceptions: AtomicBool::new(false),
+            suspended: AtomicBool::new(false),
+        }
     }
 
     /// The host.
@@ -81,6 +91,26 @@ impl<H: Host> Engine<H> {
             self.host.wake(*thread);
         }
         false
+    }
+
+    /// Whether any thread was ever suspended: then each calls [`Engine::park`] before it runs its program again.
+    #[inline]
+    pub fn has_suspended(&self) -> bool {
+        self.suspended.load(Ordering::Relaxed)
+    }
+
+    /// Blocks the caller as long as it is suspended. Traps end so.
+    pub fn park(&self, caller: Caller) {
+        let stays = |state: &mut State<H::Region>| match state.threads.get_mut(caller.thread) {
+            Some(thread) if thread.suspends > 0 => {
+                thread.waiting = Waiting::Suspended;
+                true
+            }
+            _ => false,
+        };
+        while self.enter(caller, stays) {
+            self.block(caller, None);
+        }
     }
 
     /// Blocks the caller, whose wait is registered, until the wait ends, the time is up or it is interrupted.

@@ -1,6 +1,7 @@
 //! What the engine needs of the world it runs in.
 
 use crate::task::{Task, TaskId, Thread, ThreadId};
+use crate::thread_state::ThreadState;
 use crate::trap::TrapArgument;
 use xnu_abi::linux::Errno;
 use xnu_abi::lkm::Trap;
@@ -170,6 +171,18 @@ pub trait Host: Sized {
     /// # Errors
     /// The task has something there, or cannot have.
     fn allocate_at(&self, task: TaskId, address: u64, size: u64, overwrite: bool) -> Result<(), Fault>;
+
+    /// Reads the registers of a thread that is the caller; whether that can be done.
+    fn registers(&self, thread: ThreadId, into: &mut ThreadState) -> bool {
+        let _ = (thread, into);
+        false
+    }
+
+    /// Changes them; whether that can be done.
+    fn set_registers(&self, thread: ThreadId, to: &ThreadState) -> bool {
+        let _ = (thread, to);
+        false
+    }
 
     /// Sends a thread a Linux signal.
     ///

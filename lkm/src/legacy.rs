@@ -12,6 +12,7 @@ use crate::port::{Object, PortId};
 use crate::slab::Id;
 use crate::state::State;
 use crate::task::{OpenId, SPECIAL_PORTS, ThreadId};
+use core::sync::atomic::Ordering;
 use xnu_abi::lkm::args::UidgidArgs;
 
 /// An object that every engine has.
@@ -99,5 +100,8 @@ impl<H: Host> Engine<H> {
     /// Gives the task of a descriptor what a child has of its parent. Before its first thread calls.
     pub fn inherit(&self, open: OpenId, legacy: &Legacy) {
         self.enter(Caller::ENGINE, |state| state.inherit_legacy(open, legacy));
+        if legacy.exceptions.iter().any(|(object, ..)| object.is_some()) {
+            self.exceptions.store(true, Ordering::Relaxed);
+        }
     }
 }

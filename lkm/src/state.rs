@@ -160,7 +160,7 @@ impl<R> State<R> {
                 self.semaphore_free_if_done(semaphore);
             }
             Waiting::Child => self.child_wait_leave(thread),
-            Waiting::No | Waiting::Sleep | Waiting::Done(_) => {}
+            Waiting::No | Waiting::Sleep | Waiting::Handler | Waiting::Suspended | Waiting::Done(_) => {}
         }
     }
 

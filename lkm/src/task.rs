@@ -12,6 +12,7 @@ use crate::host::{Caller, Host};
 use crate::port::{Object, PortId};
 use crate::port_set::SetId;
 use crate::queue::Reception;
+use crate::raise::Exchange;
 use crate::semaphore::{Semaphore, SemaphoreId};
 use crate::slab::{Id, Links, List, Node};
 use crate::space::{ENTRIES_MAX, Space};
@@ -109,6 +110,8 @@ pub struct Task {
     pub(crate) semaphores: List<Semaphore, 1>,
     pub(crate) self_port: PortId,
     pub(crate) name_port: PortId,
+    /// Stands for who it is, once that was asked for.
+    pub(crate) token_port: PortId,
     /// Send rights.
     pub(crate) special: [PortId; SPECIAL_PORTS],
     /// Send rights that `mach_ports_register` left for whoever looks.
@@ -146,6 +149,7 @@ impl Task {
             semaphores: List::new(),
             self_port: Id::NONE,
             name_port: Id::NONE,
+            token_port: Id::NONE,
             special: [Id::NONE; SPECIAL_PORTS],
             registered: [Id::NONE; 3],
             exceptions: [Action::NONE; EXCEPTIONS],
@@ -196,6 +200,10 @@ pub(crate) enum Waiting {
     Sleep,
     /// For a process that was forked off.
     Child,
+    /// For who handles its exception.
+    Handler,
+    /// To be resumed.
+    Suspended,
     /// Not any more: it stands in no list.
     Done(Outcome),
 }
@@ -222,6 +230,11 @@ pub struct Thread {
     /// The port that [`Engine::thread_get_special_reply_port`] made last, while it has its receive right.
     pub(crate) special_reply: PortId,
     pub(crate) guard: Option<GuardException>,
+    /// Who is asked about its exceptions before its task's handlers, if anybody ever wanted to be.
+    pub(crate) exceptions: Option<[Action; EXCEPTIONS]>,
+    pub(crate) exchange: Exchange,
+    /// How often it was suspended and not resumed.
+    pub(crate) suspends: u32,
     /// The addresses of its `pthread_t` and of its dispatch queue.
     pub(crate) handles: (u64, u64),
     pub(crate) cancel: Cancel,
@@ -241,6 +254,9 @@ impl Thread {
             self_port: Id::NONE,
             special_reply: Id::NONE,
             guard: None,
+            exceptions: None,
+            exchange: Exchange::NONE,
+            suspends: 0,
             handles: (0, 0),
             cancel: Cancel { pending: false, disabled: false },
             wake_due: false,
@@ -410,6 +426,11 @@ impl<R> State<R> {
         if !kmsg.is_none() {
             self.kmsg_destroy(kmsg);
         }
+        self.exchange_end(thread);
+        let handlers = self.threads.at_mut(thread).exceptions.take();
+        for action in handlers.into_iter().flatten().filter(|action| !action.port.is_none()) {
+            self.release_send(action.port);
+        }
         // It may be blocked in the host, and shall find itself gone.
         self.poke(thread);
         let task = self.threads.at(thread).task;
@@ -430,7 +451,7 @@ impl<R> State<R> {
         }
         self.semaphores_destroy_all(task);
         self.space_end(task);
-        let Some(Task { self_port, name_port, special, registered, exceptions, .. }) =
+        let Some(Task { self_port, name_port, token_port, special, registered, exceptions, .. }) =
             self.tasks.remove(task)
         else {
             return;
@@ -443,6 +464,9 @@ impl<R> State<R> {
         }
         self.port_destroy(self_port);
         self.port_destroy(name_port);
+        if !token_port.is_none() {
+            self.port_destroy(token_port);
+        }
     }
 }
 
