@@ -8,6 +8,7 @@
 use super::area::GuestThread;
 use super::entry::arm;
 use super::handler::unwatch;
+use crate::commpage;
 use std::sync::atomic::Ordering;
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::signal::{SigactionFlags, Signal};
@@ -48,6 +49,10 @@ pub(super) unsafe extern "sysv64" fn serve(thread: *mut GuestThread) {
             };
             if forks || executes {
                 forked(thread, reply);
+            }
+            if bsd && call.number == GETTIMEOFDAY {
+                // Made because the page had no time to tell.
+                commpage::refresh(&process.kernel);
             }
             if reply == Reply::Error(Errno::EINTR) && is_restartable(&call) {
                 thread.interrupted = Some(thread.thread.registers);
@@ -123,6 +128,7 @@ fn come_back_to_mask(thread: &mut GuestThread) -> bool {
 }
 
 const FORK: u32 = 2;
+const GETTIMEOFDAY: u32 = 116;
 const EXECVE: u32 = 59;
 const MAC_EXECVE: u32 = 380;
 const POSIX_SPAWN: u32 = 244;
