@@ -7,7 +7,7 @@ use crate::slab::Id;
 use crate::state::{State, Usage};
 use crate::task::{Outcome, TaskId, ThreadId, Waiting};
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use xnu_abi::darwin::kern_return::KernReturn;
 use xnu_abi::darwin::mach_message::MsgType;
 use xnu_abi::darwin::mach_port::{
@@ -26,6 +26,8 @@ pub struct Engine<H: Host> {
     state: H::Lock<State<H::Region>>,
     /// Somebody wanted to be asked about exceptions.
     pub(crate) exceptions: AtomicBool,
+    /// Guard exceptions that threads have earned and nobody took.
+    guards: AtomicU32,
     /// Some thread was suspended.
     pub(crate) suspended: AtomicBool,
 }
@@ -37,6 +39,7 @@ impl<H: Host> Engine<H> {
             host,
             state: H::Lock::new(State::new()),
             exceptions: AtomicBool::new(false),
+            guards: AtomicU32::new(0),
             suspended: AtomicBool::new(false),
         }
     }
@@ -61,20 +64,33 @@ impl<H: Host> Engine<H> {
         self.enter(Caller::ENGINE, |state| state.usage())
     }
 
+    /// Whether any thread has earned a guard exception that nobody took yet.
+    #[inline]
+    pub fn has_guard_exceptions(&self) -> bool {
+        self.guards.load(Ordering::Relaxed) != 0
+    }
+
     /// Takes the guard exception that a thread earned by its last calls.
     pub fn take_guard_exception(&self, caller: Caller) -> Option<GuardException> {
-        self.enter(caller, |state| state.threads.get_mut(caller.thread)?.guard.take())
+        let taken = self.enter(caller, |state| state.threads.get_mut(caller.thread)?.guard.take());
+        if taken.is_some() {
+            self.guards.fetch_sub(1, Ordering::Relaxed);
+        }
+        taken
     }
 
     /// Does something with the state, and wakes those whose waits it ended.
     pub(crate) fn enter<T>(&self, caller: Caller, work: impl FnOnce(&mut State<H::Region>) -> T) -> T {
         let mut wakes = [Id::NONE; WAKES_AT_ONCE];
-        let result = self.state.with(|state| {
+        let (result, guards) = self.state.with(|state| {
             state.caller = caller;
             let result = work(state);
             take_wakes(state, &mut wakes);
-            result
+            (result, core::mem::take(&mut state.guards_noted))
         });
+        if guards != 0 {
+            self.guards.fetch_add(guards, Ordering::Relaxed);
+        }
         while !self.wake(&wakes) {
             wakes = [Id::NONE; WAKES_AT_ONCE];
             self.state.with(|state| take_wakes(state, &mut wakes));

@@ -359,6 +359,55 @@ fn a_thread_that_ends_while_its_handler_thinks_leaves_no_trace() {
 }
 
 #[test]
+fn a_suspended_thread_stops_until_it_is_resumed_as_often() {
+    let setting = setting();
+    let (world, a) = (&setting.world, setting.a);
+    let other = world.thread(a, 77);
+    let thread = world.thread_self(other);
+    let act = |id: i32| setting.ask(a, Message::to(thread, COPY, id)).word(32);
+    let (suspend, resume) = (3605, 3606);
+    assert_eq!(act(resume), Kern::KERN_FAILURE.number() as u32);
+    assert!(!world.has_suspended());
+    assert_eq!([act(suspend), act(suspend)], [0, 0]);
+    assert_eq!(*world.engine.host().interrupted.borrow(), [other.thread, other.thread]);
+    let inner = Rc::new(Setting { world: world.clone(), ..setting });
+    for stopped in [true, false] {
+        let setting = inner.clone();
+        world.step(move |_| {
+            let words = bytes(&[3, 10]);
+            let info = setting.ask(a, Message::to(thread, COPY, 3612).data(&words));
+            assert_eq!((info.word(40 + 24), info.word(40 + 32)), (2, 1 + u32::from(stopped)));
+            assert_eq!(setting.ask(a, Message::to(thread, COPY, resume)).word(32), 0);
+        });
+    }
+    world.park(other);
+    world.park(other);
+}
+
+#[test]
+fn an_abort_ends_waits_for_messages_and_for_handlers() {
+    let setting = setting();
+    let (a, debugger, port) = (setting.a, setting.debugger, setting.port);
+    setting.task_handler(DEFAULT, 0);
+    let inner = Rc::new(setting);
+    let thread = inner.world.thread_self(a);
+    let other = inner.world.thread(a, 77);
+    let abort = |inner: Rc<Setting>| {
+        move |_: &World| {
+            assert_eq!(inner.ask(other, Message::to(thread, COPY, 3607)).word(32), 0);
+        }
+    };
+    inner.world.step(abort(inner.clone()));
+    let own = inner.world.receive_right(a);
+    let (result, _) = inner.world.receive_with(a, own, common::message::RECEIVE, 256, 0);
+    assert_eq!(result, xnu_abi::darwin::kern_return::MachMsgReturn::MACH_RCV_INTERRUPTED);
+    assert!(!inner.raise(&mut registers(1), abort(inner.clone())));
+    // The question is still there, and its answer leads nowhere.
+    let question = inner.world.receive(debugger, port).expect("a question");
+    assert_eq!(inner.world.kinds(debugger, question.remote()), Some(common::DEAD_NAME));
+}
+
+#[test]
 fn a_child_has_its_parents_handlers() {
     let world = World::new();
     let process = |pid, parent| xnu_lkm::Process { pid, parent, uid: 501, gid: 20 };

@@ -39,9 +39,9 @@ fn bootstrap() -> u32 {
     ask([0, 0, 0, 0, 0, 3409, 0, 1, BOOTSTRAP], task)[7]
 }
 
-fn set_bootstrap(port: u64) {
+fn set_bootstrap(port: u64, disposition: u32) {
     let task = mach(TASK_SELF, []);
-    let message = [COMPLEX, 0, 0, 0, 0, 3410, 1, port as u32, 0, COPY_SEND << 16, 0, 1, BOOTSTRAP];
+    let message = [COMPLEX, 0, 0, 0, 0, 3410, 1, port as u32, 0, disposition << 16, 0, 1, BOOTSTRAP];
     let answer = ask(message, task);
     ensure!(2, answer[8] == 0, "a bootstrap port is {answer:x?}");
 }
@@ -81,7 +81,7 @@ fn main(_: &Args) -> i32 {
     if is_child() {
         let _ = bsd(nr::CLOSE, [read]);
         let host = mach(HOST_SELF, []);
-        set_bootstrap(host);
+        set_bootstrap(host, COPY_SEND);
         if !is_child() {
             exit(0);
         }
@@ -92,7 +92,7 @@ fn main(_: &Args) -> i32 {
         }
         ensure!(6, bootstrap() == mach(HOST_SELF, []) as u32, "the host is not inherited twice");
         // A port of the parent's own cannot be reached.
-        set_bootstrap(mach(REPLY_PORT, []));
+        set_bootstrap(mach(REPLY_PORT, []), MAKE_SEND);
         if !is_child() {
             exit(0);
         }

@@ -55,6 +55,7 @@ static GUESTS: &[Guest] = &[
     guest("copy"),
     guest("descriptors"),
     guest("ends"),
+    guest("exceptions"),
     guest("exec"),
     guest("fork"),
     guest("heirs"),

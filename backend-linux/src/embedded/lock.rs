@@ -111,6 +111,11 @@ impl RawLock {
         }
     }
 
+    /// Whether nobody holds it at present.
+    pub fn is_free(&self) -> bool {
+        self.0.load(Ordering::Acquire) == FREE
+    }
+
     /// In a forked child: whoever held it is not there.
     pub fn forget(&self) {
         self.0.store(FREE, Ordering::Release);

@@ -22,15 +22,19 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
-use host::LinuxHost;
+use host::{LinuxHost, read_registers, write_registers};
 use lock::FutexLock;
+use xnu_abi::darwin::exception::ExceptionType;
+use xnu_abi::darwin::thread_state::X86ExceptionState64;
 use xnu_abi::linux::Errno;
 use xnu_abi::lkm::Trap;
-use xnu_core::reserved::Reserved;
 use xnu_core::linux::credentials::Kind;
-use xnu_core::{Lkm, TrapArg, linux};
+use xnu_core::reserved::Reserved;
+use xnu_core::signal::{Info, exception};
+use xnu_core::{Lkm, Thread, TrapArg, linux};
 use xnu_lkm::{
-    Caller, Engine, Identity, Legacy, Lock, OpenId, Process, TaskId, ThreadId, TrapArgument, Usage,
+    Caller, Engine, Host, Identity, Legacy, Lock, OpenId, Process, TaskId, ThreadId, ThreadState,
+    TrapArgument, Usage,
 };
 
 /// What the engine needs of whoever has it in the process.
@@ -51,6 +55,12 @@ pub trait Surroundings: Copy + 'static {
     /// Changes with each change of the process's users and groups: who it is is asked for anew then.
     fn id_changes(&self) -> u32 {
         0
+    }
+
+    /// A signal that ends the wait of a thread in a call of Linux's, and does nothing else; `None` where no handler is
+    /// there for one.
+    fn interruption(&self) -> Option<i32> {
+        None
     }
 
     /// A line for the log.
@@ -192,7 +202,78 @@ impl<S: Surroundings> Embedded<S> {
     }
 }
 
+impl<S: Surroundings> Embedded<S> {
+    /// Whether anybody ever wanted to be asked about exceptions.
+    #[inline]
+    pub fn has_exception_ports(&self) -> bool {
+        self.made().is_some_and(|inner| inner.engine.has_exception_ports())
+    }
+
+    /// Raises the exception of a fault of the calling thread's, whose registers these are, and waits for who handles it;
+    /// whether anybody has. Otherwise it is the signal's turn.
+    #[cold]
+    #[inline(never)]
+    pub fn raise(&self, thread: &mut Thread, info: &Info) -> bool {
+        let Some(inner) = self.made() else { return false };
+        let Some((kind, code)) = exception(info, &thread.vectors) else { return false };
+        let Ok(caller) = self.caller(inner) else { return false };
+        let (trapno, err, faultvaddr) = info.fault;
+        let mut state = ThreadState {
+            exception: X86ExceptionState64 { trapno, cpu: 0, err, faultvaddr },
+            ..ThreadState::default()
+        };
+        read_registers(thread, &mut state);
+        let handled = inner.engine.raise_exception(caller, kind, code, &mut state);
+        write_registers(thread, &state);
+        handled
+    }
+
+    /// Acts on the guard exception of the calling thread, if it has earned one (`mach_port_guard_ast`): programs that are
+    /// not Apple's are not told of those that can be survived (`task_exc_guard_default`).
+    #[cold]
+    #[inline(never)]
+    fn guard(&self, inner: &Inner<S>, caller: Caller) {
+        const SIGKILL: i32 = 9;
+        let Some(broken) = inner.engine.take_guard_exception(caller).filter(|broken| broken.fatal) else {
+            return;
+        };
+        let mut state = ThreadState::default();
+        inner.engine.host().registers(caller.thread, &mut state);
+        let code = [broken.code, broken.subcode];
+        inner.engine.raise_exception(caller, ExceptionType::EXC_GUARD, code, &mut state);
+        let kernel = &self.linux;
+        if let (Ok(process), Ok(thread)) = (linux::process::getpid(kernel), linux::process::gettid(kernel)) {
+            // To itself: nothing can fail.
+            let _ = linux::signal::tgkill(kernel, process, thread, SIGKILL);
+        }
+    }
+
+    /// Blocks the calling thread while it is suspended, before its program goes on.
+    #[inline]
+    pub fn park(&self) {
+        if let Some(inner) = self.made()
+            && inner.engine.has_suspended()
+            && let Ok(caller) = self.caller(inner)
+        {
+            inner.engine.park(caller);
+        }
+    }
+}
+
 impl<S: Surroundings> Lkm for Embedded<S> {
+    #[inline]
+    fn call_lending(
+        &self,
+        trap: Trap,
+        arg: TrapArg<'_>,
+        thread: Option<&mut Thread>,
+    ) -> Result<isize, Errno> {
+        match (self.surroundings.slot(), thread) {
+            (Some(slot), Some(thread)) => slot.lend(thread, || self.call_raw(trap, arg)),
+            _ => self.call_raw(trap, arg),
+        }
+    }
+
     fn call_raw(&self, trap: Trap, arg: TrapArg<'_>) -> Result<isize, Errno> {
         // The child's engine is another one, and there before anybody can ask.
         if trap == Trap::ForkWaitForChild {
@@ -211,6 +292,9 @@ impl<S: Surroundings> Lkm for Embedded<S> {
             TrapArg::User(address) => TrapArgument::Word(address.get()),
         };
         let result = inner.engine.trap_with(caller, Some(trap), argument);
+        if inner.engine.has_guard_exceptions() {
+            self.guard(inner, caller);
+        }
         if trap == Trap::ThreadDeathAnnounce
             && let Some(slot) = self.surroundings.slot()
         {
