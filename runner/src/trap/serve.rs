@@ -9,10 +9,13 @@ use super::area::GuestThread;
 use super::entry::arm;
 use super::handler::unwatch;
 use crate::commpage;
+use crate::ports::Ports;
+use crate::trace::Recorder;
 use std::sync::atomic::Ordering;
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::signal::{SigactionFlags, Signal};
 use xnu_abi::linux::KernelSigaction;
+use xnu_backend_linux::Linux;
 use xnu_core::dispatch::{self, Call};
 use xnu_core::registers::Registers;
 use xnu_core::signal::{Info, KEPT, Next, deliver_next, force, install};
@@ -23,6 +26,7 @@ use xnu_core::{Context, Reply, bsd, convert, linux};
 const TRAP_FLAG: u64 = 0x100;
 
 /// Serves the call in the thread's registers.
+#[unsafe(link_section = ".text.xnu_trap")]
 pub(super) unsafe extern "sysv64" fn serve(thread: *mut GuestThread) {
     // SAFETY: see the module.
     let thread = unsafe { &mut *thread };
@@ -40,12 +44,7 @@ pub(super) unsafe extern "sysv64" fn serve(thread: *mut GuestThread) {
             let mut cx = Context { process, thread: Some(&mut thread.thread) };
             let reply = match &guest.recorder {
                 None => call.dispatch(&mut cx),
-                Some(recorder) => {
-                    let entered = recorder.enter(&process.kernel, &call);
-                    let reply = call.dispatch(&mut cx);
-                    recorder.leave(&process.kernel, &call, entered, &reply);
-                    reply
-                }
+                Some(recorder) => recorded(recorder, &call, &mut cx),
             };
             if forks || executes {
                 forked(thread, reply);
@@ -62,7 +61,7 @@ pub(super) unsafe extern "sysv64" fn serve(thread: *mut GuestThread) {
         Err(undecodable) => {
             let reply = undecodable.reply();
             if let Some(recorder) = &guest.recorder {
-                recorder.undecodable(&process.kernel, thread.thread.registers.rax, &reply);
+                not_decoded(recorder, thread, &reply);
             }
             (undecodable.class(), reply)
         }
@@ -75,7 +74,23 @@ pub(super) unsafe extern "sysv64" fn serve(thread: *mut GuestThread) {
     }
 }
 
+/// Serves the call and tells about it. Apart, for recording takes much of the stack.
+#[inline(never)]
+fn recorded(recorder: &Recorder, call: &Call, cx: &mut Context<'_, Linux, Ports>) -> Reply {
+    let kernel = cx.kernel();
+    let entered = recorder.enter(kernel, call);
+    let reply = call.dispatch(cx);
+    recorder.leave(kernel, call, entered, &reply);
+    reply
+}
+
+#[inline(never)]
+fn not_decoded(recorder: &Recorder, thread: &GuestThread, reply: &Reply) {
+    recorder.undecodable(&thread.guest.process.kernel, thread.thread.registers.rax, reply);
+}
+
 /// Delivers what is ready before the guest goes on.
+#[unsafe(link_section = ".text.xnu_trap")]
 pub(super) unsafe extern "sysv64" fn leave(thread: *mut GuestThread) {
     // SAFETY: see the module.
     let thread = unsafe { &mut *thread };
@@ -183,6 +198,7 @@ fn restart(thread: &mut GuestThread) {
     }
 }
 
+#[inline(never)]
 fn tell(thread: &GuestThread, info: &Info) {
     if let Some(recorder) = &thread.guest.recorder {
         recorder.signal(&thread.guest.process.kernel, info);
