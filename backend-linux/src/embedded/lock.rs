@@ -159,6 +159,8 @@ impl<T> FutexLock<T> {
 
     /// As [`RawLock::forget`].
     pub(super) fn forget(&self) {
-        self.raw.forget();
+        if !self.raw.is_free() {
+            self.raw.forget();
+        }
     }
 }

@@ -319,23 +319,31 @@ impl<S: Surroundings> Lkm for Embedded<S> {
         }
     }
 
+    /// What need not change is not written to: a page that a child writes to is copied for it.
     fn forked(&self) {
         let slot = self.surroundings.slot();
         let mut legacy = None;
-        if self.frozen.swap(false, Ordering::AcqRel)
-            && let Some(inner) = self.made()
-        {
-            inner.engine.thaw();
-            let thread = slot.and_then(ThreadSlot::caller).map_or(ThreadId::NONE, |caller| caller.thread);
-            legacy = inner.engine.legacy(inner.open, thread);
+        if self.frozen.load(Ordering::Acquire) {
+            self.frozen.store(false, Ordering::Release);
+            if let Some(inner) = self.made() {
+                inner.engine.thaw();
+                let thread = slot.and_then(ThreadSlot::caller).map_or(ThreadId::NONE, |caller| caller.thread);
+                legacy = inner.engine.legacy(inner.open, thread);
+            }
         }
-        self.making.forget();
-        self.inner.store(ptr::null_mut(), Ordering::Release);
+        if !self.making.is_free() {
+            self.making.forget();
+        }
+        if self.made().is_some() {
+            self.inner.store(ptr::null_mut(), Ordering::Release);
+        }
         // Also where there was no engine yet: another thread may have been about to make it.
         self.surroundings.forget_memory();
         self.legacy.forget();
-        self.legacy.with(|kept| *kept = legacy.or(*kept));
-        if let Some(slot) = slot {
+        if legacy.is_some() {
+            self.legacy.with(|kept| *kept = legacy);
+        }
+        if let Some(slot) = slot.filter(|slot| slot.caller().is_some()) {
             slot.clear();
         }
     }

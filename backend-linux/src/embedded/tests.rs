@@ -133,7 +133,7 @@ fn a_child_begins_anew() {
 #[test]
 fn a_lock_has_one_holder() {
     let lock = Arc::new(RawLock::new());
-    let count = Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let count = Arc::new(AtomicU32::new(0));
     let threads: Vec<_> = (0..4)
         .map(|_| {
             let (lock, count) = (lock.clone(), count.clone());

@@ -146,6 +146,8 @@ impl Recorder {
     }
 
     /// A line that the guest wrote to the kernel's log.
+    #[cold]
+    #[inline(never)]
     pub fn log<K: Kernel>(&self, kernel: &K, text: &str) {
         if self.format == Format::None {
             return;

@@ -181,6 +181,8 @@ unsafe extern "C" fn on_signal(number: i32, info: *mut siginfo_t, context: *mut 
 }
 
 /// Another thread of the guest's aborts or suspends this one.
+#[cold]
+#[inline(never)]
 fn interrupt(thread: &mut GuestThread, context: &mut ucontext_t, rip: u64) {
     if way_out().contains(&rip) {
         resume(thread, context, Resume::Leave);
