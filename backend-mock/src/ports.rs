@@ -339,7 +339,7 @@ impl Lkm for Ports {
 mod tests {
     use super::*;
     use xnu_abi::lkm::API_VERSION;
-    use xnu_abi::lkm::args::{KernelPrintkArgs, SemaphoreWaitArgs};
+    use xnu_abi::lkm::args::{KernelPrintkArgs, MachMsgOverwriteArgs, SemaphoreWaitArgs};
     use zerocopy::{FromZeros, IntoBytes};
 
     #[test]
@@ -407,5 +407,65 @@ mod tests {
         ports.forked();
         assert!(ports.usage().ports < parents.ports, "{before:?} {parents:?}");
         assert!(ports.call_raw(Trap::TaskSelfTrap, TrapArg::None).unwrap() > 0);
+    }
+
+    /// Makes a call of `mach_msg` with this message in guest memory; what is there afterwards.
+    fn message(mock: &Mock, ports: &Ports, words: &[u32], options: u32, from: u32) -> Vec<u32> {
+        let mut room = [0_u32; 64];
+        room[..words.len()].copy_from_slice(words);
+        let at = mock.place(room.as_bytes());
+        let mut args = MachMsgOverwriteArgs {
+            msg: at.get(),
+            option: options,
+            send_size: words.len() as u32 * 4,
+            recv_size: 256,
+            rcv_name: from,
+            timeout: 0,
+            notify: 0,
+            rcv_msg: 0,
+            rcv_limit: 0,
+        };
+        let call = TrapArg::Struct(args.as_mut_bytes());
+        assert_eq!(ports.call_raw(Trap::MachMsgOverwriteTrap, call), Ok(0));
+        mock.read_guest(at, room.as_mut_bytes()).unwrap();
+        room.to_vec()
+    }
+
+    #[test]
+    fn another_thread_handles_an_exception() {
+        const SEND: u32 = 1;
+        const RECEIVE: u32 = 2;
+        const COMPLEX: u32 = 0x8000_0000;
+        const STATE64: u32 = 4;
+        let mock = Mock::new(1);
+        let ports = Ports::new(&mock);
+        let (engine, caller) = ports.engine();
+        let name = |trap| ports.call_raw(trap, TrapArg::None).unwrap() as u32;
+        let (task, port, reply) =
+            (name(Trap::TaskSelfTrap), name(Trap::MachReplyPort), name(Trap::MachReplyPort));
+        let make = xnu_abi::darwin::mach_message::MsgType::MACH_MSG_TYPE_MAKE_SEND;
+        engine.mach_port_insert_right(caller, caller.task, port, port, make).unwrap();
+        // task_set_exception_ports: copied rights, an answer by a right made for it, the state with the question.
+        let set =
+            [19 | 21 << 8 | COMPLEX, 60, task, reply, 0, 3413, 1, port, 0, 19 << 16, 0, 1, 2, 2, STATE64];
+        assert_eq!(message(&mock, &ports, &set, SEND | RECEIVE, reply)[8], 0);
+
+        let other = ports.thread(77);
+        let world = mock.share();
+        ports.schedule(move || {
+            let question = message(&world, &other, &[], RECEIVE, port);
+            assert_eq!((question[5], question[8], question[10]), (2402, 1, 13));
+            let mut answer = vec![18, 0, question[2], 0, 0, 2502, 0, 1, 0];
+            answer.extend(&question[12..56]);
+            // rip is the 33rd word of the state.
+            answer[11 + 32] += 2;
+            message(&world, &other, &answer, SEND, 0);
+            Other::Ran
+        });
+        let mut state = xnu_lkm::ThreadState::default();
+        state.general.rip = 0x1000;
+        let kind = xnu_abi::darwin::exception::ExceptionType::EXC_BAD_ACCESS;
+        assert!(engine.raise_exception(caller, kind, [13, 0], &mut state));
+        assert_eq!(state.general.rip, 0x1002);
     }
 }

@@ -1,6 +1,7 @@
 //! The door to what stands behind `/dev/mach`.
 
 use crate::convert::errno::ToBsd;
+use crate::process::Thread;
 use crate::table::SysResult;
 use crate::user::UserAddr;
 use xnu_abi::linux::Errno;
@@ -37,13 +38,44 @@ pub trait Lkm {
         self.call_raw(trap, arg).to_bsd()
     }
 
+    /// As [`Lkm::call_raw`], for a trap by which a program may ask about the registers of the calling thread, and change
+    /// them.
+    fn call_lending(&self, trap: Trap, arg: TrapArg<'_>, _: Option<&mut Thread>) -> Result<isize, Errno> {
+        self.call_raw(trap, arg)
+    }
+
+    /// Said before a `fork`, so that the child finds nothing half done. Nobody else's call is served until
+    /// [`Lkm::after_fork`].
+    fn before_fork(&self) {}
+
+    /// Said in the parent after a `fork`, also where that failed.
+    fn after_fork(&self) {}
+
     /// Said once in each child of a `fork`, before anything else: what belongs to the parent's task is not ours.
+    /// Without [`Lkm::before_fork`], nothing of it is inherited.
     fn forked(&self) {}
 }
 
 impl<T: Lkm + ?Sized> Lkm for &T {
     fn call_raw(&self, trap: Trap, arg: TrapArg<'_>) -> Result<isize, Errno> {
         (**self).call_raw(trap, arg)
+    }
+
+    fn call_lending(
+        &self,
+        trap: Trap,
+        arg: TrapArg<'_>,
+        thread: Option<&mut Thread>,
+    ) -> Result<isize, Errno> {
+        (**self).call_lending(trap, arg, thread)
+    }
+
+    fn before_fork(&self) {
+        (**self).before_fork();
+    }
+
+    fn after_fork(&self) {
+        (**self).after_fork();
     }
 
     fn forked(&self) {

@@ -33,6 +33,8 @@ pub struct Standing {
     pub code_signature: AtomicU32,
     /// Whether users or groups changed since the program was started (`P_SUGID`).
     pub changed_ids: AtomicBool,
+    /// How often they changed, for who keeps copies of them.
+    pub id_changes: AtomicU32,
     /// Faults that were told of by `os_fault_with_payload`.
     pub user_faults: AtomicU32,
     /// The name that somebody logged in by.
@@ -59,6 +61,7 @@ impl Standing {
             private_exec: AtomicBool::new(false),
             code_signature: AtomicU32::new(0),
             changed_ids: AtomicBool::new(false),
+            id_changes: AtomicU32::new(0),
             user_faults: AtomicU32::new(0),
             login: [const { AtomicU8::new(0) }; LOGIN_BYTES],
             thread_name: [const { AtomicU8::new(0) }; THREAD_NAME_BYTES],

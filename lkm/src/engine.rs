@@ -7,6 +7,7 @@ use crate::slab::Id;
 use crate::state::{State, Usage};
 use crate::task::{Outcome, TaskId, ThreadId, Waiting};
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use xnu_abi::darwin::kern_return::KernReturn;
 use xnu_abi::darwin::mach_message::MsgType;
 use xnu_abi::darwin::mach_port::{
@@ -23,12 +24,24 @@ const WAKES_AT_ONCE: usize = 8;
 pub struct Engine<H: Host> {
     pub(crate) host: H,
     state: H::Lock<State<H::Region>>,
+    /// Somebody wanted to be asked about exceptions.
+    pub(crate) exceptions: AtomicBool,
+    /// Guard exceptions that threads have earned and nobody took.
+    guards: AtomicU32,
+    /// Some thread was suspended.
+    pub(crate) suspended: AtomicBool,
 }
 
 impl<H: Host> Engine<H> {
     /// An engine without tasks.
     pub fn new(host: H) -> Engine<H> {
-        Engine { host, state: H::Lock::new(State::new()) }
+        Engine {
+            host,
+            state: H::Lock::new(State::new()),
+            exceptions: AtomicBool::new(false),
+            guards: AtomicU32::new(0),
+            suspended: AtomicBool::new(false),
+        }
     }
 
     /// The host.
@@ -36,25 +49,48 @@ impl<H: Host> Engine<H> {
         &self.host
     }
 
+    /// Before the process forks that the engine is in: nobody changes anything until [`Engine::thaw`].
+    pub fn freeze(&self) {
+        self.state.freeze();
+    }
+
+    /// After the fork, on both sides.
+    pub fn thaw(&self) {
+        self.state.thaw();
+    }
+
     /// How much the engine holds.
     pub fn usage(&self) -> Usage {
         self.enter(Caller::ENGINE, |state| state.usage())
     }
 
+    /// Whether any thread has earned a guard exception that nobody took yet.
+    #[inline]
+    pub fn has_guard_exceptions(&self) -> bool {
+        self.guards.load(Ordering::Relaxed) != 0
+    }
+
     /// Takes the guard exception that a thread earned by its last calls.
     pub fn take_guard_exception(&self, caller: Caller) -> Option<GuardException> {
-        self.enter(caller, |state| state.threads.get_mut(caller.thread)?.guard.take())
+        let taken = self.enter(caller, |state| state.threads.get_mut(caller.thread)?.guard.take());
+        if taken.is_some() {
+            self.guards.fetch_sub(1, Ordering::Relaxed);
+        }
+        taken
     }
 
     /// Does something with the state, and wakes those whose waits it ended.
     pub(crate) fn enter<T>(&self, caller: Caller, work: impl FnOnce(&mut State<H::Region>) -> T) -> T {
         let mut wakes = [Id::NONE; WAKES_AT_ONCE];
-        let result = self.state.with(|state| {
+        let (result, guards) = self.state.with(|state| {
             state.caller = caller;
             let result = work(state);
             take_wakes(state, &mut wakes);
-            result
+            (result, core::mem::take(&mut state.guards_noted))
         });
+        if guards != 0 {
+            self.guards.fetch_add(guards, Ordering::Relaxed);
+        }
         while !self.wake(&wakes) {
             wakes = [Id::NONE; WAKES_AT_ONCE];
             self.state.with(|state| take_wakes(state, &mut wakes));
@@ -71,6 +107,26 @@ impl<H: Host> Engine<H> {
             self.host.wake(*thread);
         }
         false
+    }
+
+    /// Whether any thread was ever suspended: then each calls [`Engine::park`] before it runs its program again.
+    #[inline]
+    pub fn has_suspended(&self) -> bool {
+        self.suspended.load(Ordering::Relaxed)
+    }
+
+    /// Blocks the caller as long as it is suspended. Traps end so.
+    pub fn park(&self, caller: Caller) {
+        let stays = |state: &mut State<H::Region>| match state.threads.get_mut(caller.thread) {
+            Some(thread) if thread.suspends > 0 => {
+                thread.waiting = Waiting::Suspended;
+                true
+            }
+            _ => false,
+        };
+        while self.enter(caller, stays) {
+            self.block(caller, None);
+        }
     }
 
     /// Blocks the caller, whose wait is registered, until the wait ends, the time is up or it is interrupted.

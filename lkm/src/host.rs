@@ -1,6 +1,7 @@
 //! What the engine needs of the world it runs in.
 
 use crate::task::{Task, TaskId, Thread, ThreadId};
+use crate::thread_state::ThreadState;
 use crate::trap::TrapArgument;
 use xnu_abi::linux::Errno;
 use xnu_abi::lkm::Trap;
@@ -27,6 +28,13 @@ pub trait Lock<T> {
 
     /// Runs `work` with the lock held. It is not asked for twice by one thread.
     fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R;
+
+    /// Takes the lock and keeps it until [`Lock::thaw`], so that nothing is half done in the child of a fork. A host
+    /// whose processes do not fork with the engine in them need not.
+    fn freeze(&self) {}
+
+    /// Lets go of what [`Lock::freeze`] took, in the parent or in the child.
+    fn thaw(&self) {}
 }
 
 /// What there is of a machine.
@@ -163,6 +171,18 @@ pub trait Host: Sized {
     /// # Errors
     /// The task has something there, or cannot have.
     fn allocate_at(&self, task: TaskId, address: u64, size: u64, overwrite: bool) -> Result<(), Fault>;
+
+    /// Reads the registers of a thread that is the caller; whether that can be done.
+    fn registers(&self, thread: ThreadId, into: &mut ThreadState) -> bool {
+        let _ = (thread, into);
+        false
+    }
+
+    /// Changes them; whether that can be done.
+    fn set_registers(&self, thread: ThreadId, to: &ThreadState) -> bool {
+        let _ = (thread, to);
+        false
+    }
 
     /// Sends a thread a Linux signal.
     ///

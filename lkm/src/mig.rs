@@ -6,6 +6,7 @@
 //! wrong kind is the routine's to refuse.
 
 mod clock;
+mod exception;
 mod host;
 mod layout;
 mod port;
@@ -141,10 +142,24 @@ routines! {
     3405 task_info(Word, Word) -> (Counted(94)) = task::task_info;
     3409 task_get_special_port(Word) -> (Port(17)) = task::get_special_port;
     3410 task_set_special_port(Word, Port(17)) -> () = task::set_special_port;
+    3413 task_set_exception_ports(Word, Port(17), Word, Word) -> () = exception::task_set;
+    3414 task_get_exception_ports(Word) -> (Counted(32), Handlers, SameCount, SameCount) = exception::task_get;
+    3415 task_swap_exception_ports(Word, Port(17), Word, Word) -> (Counted(32), Handlers, SameCount, SameCount) = exception::task_swap;
     3418 semaphore_create(Word, Word) -> (Port(17)) = task::semaphore_create;
     3419 semaphore_destroy(Port(17)) -> () = task::semaphore_destroy;
     3455 _kernelrpc_mach_task_is_self() -> (Word) = task::is_self;
+    3601 act_get_state(Word, Word) -> (Counted(1296)) = exception::get_others;
+    3602 act_set_state(Word, Counted(1296)) -> () = exception::set_others;
+    3603 thread_get_state(Word, Word) -> (Counted(1296)) = exception::get_state;
+    3604 thread_set_state(Word, Counted(1296)) -> () = exception::set_state;
+    3605 thread_suspend() -> () = exception::suspend;
+    3606 thread_resume() -> () = exception::resume;
+    3607 thread_abort() -> () = exception::abort;
+    3608 thread_abort_safely() -> () = exception::abort;
     3612 thread_info(Word, Word) -> (Counted(32)) = task::thread_info;
+    3613 thread_set_exception_ports(Word, Port(17), Word, Word) -> () = exception::thread_set;
+    3614 thread_get_exception_ports(Word) -> (Counted(32), Handlers, SameCount, SameCount) = exception::thread_get;
+    3615 thread_swap_exception_ports(Word, Port(17), Word, Word) -> (Counted(32), Handlers, SameCount, SameCount) = exception::thread_swap;
 }
 
 /// How the number of a request is answered.
@@ -158,8 +173,8 @@ pub fn mig_grade(id: i32) -> MigGrade {
         203..=205 | 207 | 209 | 213 | 215..=222 | 225 | 227 | 228 | 231..=234 => MigGrade::Refused,
         400..=405 | 407 | 413..=416 | 418..=420 | 423..=425 | 1002 | 3000..=3005 => MigGrade::Refused,
         3219..=3221 | 3223 | 3224 | 3230 | 3235 | 3236 | 3239..=3241 => MigGrade::Refused,
-        3401 | 3406..=3408 | 3411..=3415 | 3420 | 3421 | 3433..=3453 | 3456..=3465 => MigGrade::Refused,
-        3600..=3611 | 3613..=3618 | 3624..=3628 | 3630 | 3631 => MigGrade::Refused,
+        3401 | 3406..=3408 | 3411 | 3412 | 3420 | 3421 | 3433..=3453 | 3456..=3465 => MigGrade::Refused,
+        3600 | 3609..=3611 | 3616..=3618 | 3624..=3628 | 3630 | 3631 => MigGrade::Refused,
         3800..=3819 | 3821..=3826 | 3830 | 3831 | 4000 | 4005 | 4006 | 4008..=4010 => MigGrade::Refused,
         4800..=4826 | 4900..=4902 | 5400..=5404 | 8000 | 8001 | 51471 | 716_200..=716_203 => {
             MigGrade::Refused
@@ -264,7 +279,7 @@ impl<R> State<R> {
     fn value_destroy(&mut self, value: Value) {
         match value {
             Value::Port(PortRef::Port(port), kind) => self.right_destroy(port, kind),
-            Value::Ports(rights) => {
+            Value::Ports(rights) | Value::Handlers(rights) => {
                 for port in rights.into_iter().filter_map(PortRef::port) {
                     self.right_destroy(port, MsgType::MACH_MSG_TYPE_PORT_SEND);
                 }
@@ -333,6 +348,14 @@ impl<H: Host> Engine<H> {
     pub(crate) fn serve_message(&self, caller: Caller, kmsg: KmsgId) {
         let Some(request) = self.enter(caller, |state| state.request_take(kmsg)) else { return };
         let Request { id, object, complex, data, descriptors } = request;
+        if let Object::Handler(thread) = object {
+            self.enter(caller, |state| {
+                state.handler_answered(thread, id, complex, &data);
+                state.descriptors_destroy(descriptors);
+                state.kmsg_destroy(kmsg);
+            });
+            return;
+        }
         let args = Arguments::new(data, descriptors);
         let mut call = Call { engine: self, caller, object, args, reply: Reply::new() };
         let (result, fields): (Outcome, &[MigField]) = match mig_grade(id) {

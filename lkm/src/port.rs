@@ -55,6 +55,10 @@ pub(crate) enum Object {
     Semaphore(SemaphoreId),
     /// A timer, whose receive right a task has.
     Timer(TimerId),
+    /// Who a task is, and no power over it.
+    TaskToken(TaskId),
+    /// What a thread waits for of who handles its exception.
+    Handler(ThreadId),
 }
 
 /// A right in a message, or its absence.
@@ -299,6 +303,10 @@ impl<R> State<R> {
 
     /// A send-once right dies unused: its receiver hears of it (`ipc_notify_send_once_and_unlock`).
     pub(crate) fn send_once_died(&mut self, port: PortId) {
+        let of = self.ports.at(port);
+        if let (true, Object::Handler(thread)) = (of.active, of.object) {
+            self.handler_died(thread, port);
+        }
         let of = self.ports.at(port);
         if !of.active || of.receiver == Receiver::Engine || of.is_full_for_all() {
             self.release_send_once(port);

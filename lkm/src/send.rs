@@ -277,7 +277,9 @@ impl<R> State<R> {
             return true;
         }
         match self.ports.at(header.dest).object {
-            Object::None | Object::Timer(_) => options.contains(MsgOption::MACH64_SEND_MQ_CALL),
+            Object::None | Object::Timer(_) | Object::Handler(_) => {
+                options.contains(MsgOption::MACH64_SEND_MQ_CALL)
+            }
             _ => {
                 options.contains(MsgOption::MACH64_SEND_KOBJECT_CALL)
                     && (options.contains(MsgOption::MACH64_RCV_MSG) || header.reply.port().is_none())

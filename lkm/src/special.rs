@@ -33,6 +33,19 @@ impl<R> State<R> {
         }
         self.host_port
     }
+
+    /// The port of a clock, by its number.
+    pub(crate) fn clock_port(&mut self, clock: u32) -> Result<PortId, KernReturn> {
+        let known = self.clock_ports.get(clock as usize).copied().filter(|port| !port.is_none());
+        let port = match known {
+            Some(port) => port,
+            None => self.object_port(Object::Clock(clock))?,
+        };
+        if let Some(place) = self.clock_ports.get_mut(clock as usize) {
+            *place = port;
+        }
+        Ok(port)
+    }
 }
 
 impl<H: Host> Engine<H> {

@@ -67,6 +67,8 @@ pub(crate) struct State<R> {
     pub(crate) caller: Caller,
     /// Threads to wake once the lock is free.
     wakes: Vec<ThreadId>,
+    /// Guard exceptions since the lock was taken, of threads that had none.
+    pub(crate) guards_noted: u32,
     no_space: Space,
 }
 
@@ -91,6 +93,7 @@ impl<R> State<R> {
             first_timer: Id::NONE,
             caller: Caller::ENGINE,
             wakes: Vec::new(),
+            guards_noted: 0,
             no_space: Space::dead(),
         }
     }
@@ -110,7 +113,10 @@ impl<R> State<R> {
         match thread.guard {
             // One that kills is not replaced, another one only by one that kills.
             Some(old) if old.fatal || !exception.fatal => {}
-            _ => thread.guard = Some(exception),
+            old => {
+                self.guards_noted += u32::from(old.is_none());
+                thread.guard = Some(exception);
+            }
         }
     }
 
@@ -160,7 +166,7 @@ impl<R> State<R> {
                 self.semaphore_free_if_done(semaphore);
             }
             Waiting::Child => self.child_wait_leave(thread),
-            Waiting::No | Waiting::Sleep | Waiting::Done(_) => {}
+            Waiting::No | Waiting::Sleep | Waiting::Handler | Waiting::Suspended | Waiting::Done(_) => {}
         }
     }
 

@@ -6,11 +6,13 @@
 //! a process that has a newer task by then, it was an exec, otherwise an exit.
 
 use crate::engine::Engine;
+use crate::exception::{Action, EXCEPTIONS};
 use crate::guard::GuardException;
 use crate::host::{Caller, Host};
 use crate::port::{Object, PortId};
 use crate::port_set::SetId;
 use crate::queue::Reception;
+use crate::raise::Exchange;
 use crate::semaphore::{Semaphore, SemaphoreId};
 use crate::slab::{Id, Links, List, Node};
 use crate::space::{ENTRIES_MAX, Space};
@@ -31,8 +33,8 @@ pub type OpenId = Id<Open>;
 /// Special ports of a task (`TASK_KERNEL_PORT` … of `osfmk/mach/task_special_ports.h`).
 pub(crate) const SPECIAL_PORTS: usize = 11;
 
-/// The auditor of nobody in particular.
-const NO_AUDIT_USER: u32 = u32::MAX;
+/// The special ports that a child has too (`ipc_task_init`): bootstrap and access.
+const INHERITED_PORTS: [usize; 2] = [3, 8];
 
 /// What the host knows of a process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -47,12 +49,41 @@ pub struct Process {
     pub gid: u32,
 }
 
+/// Who a process is to those who get its messages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Identity {
+    /// Who logged in, `u32::MAX` for nobody in particular.
+    pub auditor: u32,
+    /// The session of the audit.
+    pub session: u32,
+    /// The user it acts as.
+    pub uid: u32,
+    /// The group it acts as.
+    pub gid: u32,
+    /// The user who started it.
+    pub real_uid: u32,
+    /// The group of who started it.
+    pub real_gid: u32,
+}
+
+impl Identity {
+    /// One in the default session who is what it acts as.
+    pub const fn plain(uid: u32, gid: u32) -> Identity {
+        Identity { auditor: u32::MAX, session: 0, uid, gid, real_uid: uid, real_gid: gid }
+    }
+}
+
 /// An open descriptor of the device.
 pub struct Open {
     owner: TaskId,
 }
 
 impl Open {
+    /// The task of who opened it.
+    pub(crate) fn owner(&self) -> TaskId {
+        self.owner
+    }
+
     pub(crate) const fn nobody() -> Open {
         Open { owner: Id::NONE }
     }
@@ -70,6 +101,7 @@ pub enum End {
 /// A task.
 pub struct Task {
     pub(crate) process: Process,
+    identity: Identity,
     open: OpenId,
     /// How many tasks there were before: the version of the pid.
     birth: u32,
@@ -78,16 +110,22 @@ pub struct Task {
     pub(crate) semaphores: List<Semaphore, 1>,
     pub(crate) self_port: PortId,
     pub(crate) name_port: PortId,
+    /// Stands for who it is, once that was asked for.
+    pub(crate) token_port: PortId,
     /// Send rights.
     pub(crate) special: [PortId; SPECIAL_PORTS],
     /// Send rights that `mach_ports_register` left for whoever looks.
     pub(crate) registered: [PortId; 3],
+    /// Who is asked about exceptions, by their numbers; send rights.
+    pub(crate) exceptions: [Action; EXCEPTIONS],
     /// User and group as programs see them.
     pub(crate) ids: UidgidArgs,
     /// The pid of who traces it; 0 for nobody.
     pub(crate) tracer: i32,
     /// The address and size of dyld's list of images.
     pub(crate) dyld_info: (u64, u32),
+    /// Handles that its first thread has from the parent's thread.
+    pub(crate) first_handles: (u64, u64),
     /// The program that it becomes next is to start suspended.
     pub(crate) stop_after_exec: bool,
     /// It is such a program, and did not ask yet.
@@ -103,6 +141,7 @@ impl Task {
     pub(crate) const fn nobody() -> Task {
         Task {
             process: Process { pid: 0, parent: 0, uid: 0, gid: 0 },
+            identity: Identity::plain(0, 0),
             open: Id::NONE,
             birth: 0,
             space: Space::dead(),
@@ -110,11 +149,14 @@ impl Task {
             semaphores: List::new(),
             self_port: Id::NONE,
             name_port: Id::NONE,
+            token_port: Id::NONE,
             special: [Id::NONE; SPECIAL_PORTS],
             registered: [Id::NONE; 3],
+            exceptions: [Action::NONE; EXCEPTIONS],
             ids: UidgidArgs { uid: 0, gid: 0 },
             tracer: 0,
             dyld_info: (0, 0),
+            first_handles: (0, 0),
             stop_after_exec: false,
             started_suspended: false,
             replaced: false,
@@ -125,13 +167,13 @@ impl Task {
 
     /// `security_token_t`: the effective user and group.
     pub(crate) fn security_token(&self) -> [u32; 2] {
-        [self.process.uid, self.process.gid]
+        [self.identity.uid, self.identity.gid]
     }
 
     /// `audit_token_t`.
     pub(crate) fn audit_token(&self) -> [u32; 8] {
-        let Process { pid, uid, gid, .. } = self.process;
-        [NO_AUDIT_USER, uid, gid, uid, gid, pid as u32, 0, self.birth]
+        let Identity { auditor, session, uid, gid, real_uid, real_gid } = self.identity;
+        [auditor, uid, gid, real_uid, real_gid, self.process.pid as u32, session, self.birth]
     }
 }
 
@@ -158,6 +200,10 @@ pub(crate) enum Waiting {
     Sleep,
     /// For a process that was forked off.
     Child,
+    /// For who handles its exception.
+    Handler,
+    /// To be resumed.
+    Suspended,
     /// Not any more: it stands in no list.
     Done(Outcome),
 }
@@ -184,6 +230,11 @@ pub struct Thread {
     /// The port that [`Engine::thread_get_special_reply_port`] made last, while it has its receive right.
     pub(crate) special_reply: PortId,
     pub(crate) guard: Option<GuardException>,
+    /// Who is asked about its exceptions before its task's handlers, if anybody ever wanted to be.
+    pub(crate) exceptions: Option<[Action; EXCEPTIONS]>,
+    pub(crate) exchange: Exchange,
+    /// How often it was suspended and not resumed.
+    pub(crate) suspends: u32,
     /// The addresses of its `pthread_t` and of its dispatch queue.
     pub(crate) handles: (u64, u64),
     pub(crate) cancel: Cancel,
@@ -203,6 +254,9 @@ impl Thread {
             self_port: Id::NONE,
             special_reply: Id::NONE,
             guard: None,
+            exceptions: None,
+            exchange: Exchange::NONE,
+            suspends: 0,
             handles: (0, 0),
             cancel: Cancel { pending: false, disabled: false },
             wake_due: false,
@@ -267,7 +321,8 @@ impl<R> State<R> {
     ) -> Result<TaskId, KernReturn> {
         let space = Space::new(ENTRIES_MAX, random)?;
         let birth = self.births.wrapping_add(1);
-        let task = Task { process, open, birth, space, ..Task::nobody() };
+        let identity = Identity::plain(process.uid, process.gid);
+        let task = Task { process, identity, open, birth, space, ..Task::nobody() };
         let id = self.tasks.insert(task).map_err(|_| KernReturn::KERN_RESOURCE_SHORTAGE)?;
         let self_port = self.object_port(Object::Task(id));
         let name_port = self.object_port(Object::TaskName(id));
@@ -279,9 +334,20 @@ impl<R> State<R> {
             return Err(KernReturn::KERN_RESOURCE_SHORTAGE);
         };
         self.births = birth;
-        let special = self.tasks.get(from).map_or([Id::NONE; SPECIAL_PORTS], |from| from.special);
-        let registered = self.tasks.get(from).map_or([Id::NONE; 3], |from| from.registered);
-        for port in special.into_iter().chain(registered) {
+        let mut special = [Id::NONE; SPECIAL_PORTS];
+        let mut registered = [Id::NONE; 3];
+        let mut exceptions = [Action::NONE; EXCEPTIONS];
+        if let Some(from) = self.tasks.get(from) {
+            for at in INHERITED_PORTS {
+                if let (Some(place), Some(port)) = (special.get_mut(at), from.special.get(at)) {
+                    *place = *port;
+                }
+            }
+            registered = from.registered;
+            exceptions = from.exceptions;
+        }
+        let handlers = exceptions.iter().map(|action| action.port);
+        for port in special.into_iter().chain(registered).chain(handlers) {
             if !port.is_none() {
                 self.copy_send(port);
             }
@@ -291,20 +357,26 @@ impl<R> State<R> {
         task.name_port = name_port;
         task.special = special;
         task.registered = registered;
+        task.exceptions = exceptions;
         self.inherit(id, from);
         Ok(id)
     }
 
     /// A task gets what its parent or the program before it had.
     fn inherit(&mut self, task: TaskId, from: TaskId) {
-        let Some(Task { process: before, ids, tracer, stop_after_exec, .. }) = self.tasks.get(from) else {
+        let Some(Task { process: before, ids, tracer, stop_after_exec, dyld_info, .. }) =
+            self.tasks.get(from)
+        else {
             return;
         };
         let (before, ids, tracer, stop) = (*before, *ids, *tracer, *stop_after_exec);
+        let dyld_info = *dyld_info;
         let of = self.tasks.at_mut(task);
         of.ids = ids;
         of.tracer = tracer;
         if before.pid != of.process.pid {
+            // It has the same memory, so the same images.
+            of.dyld_info = dyld_info;
             self.child_arrived(from);
             return;
         }
@@ -324,9 +396,10 @@ impl<R> State<R> {
         if !self.reserve_wakes() {
             return Err(KernReturn::KERN_RESOURCE_SHORTAGE);
         }
+        let handles = core::mem::take(&mut self.tasks.at_mut(task).first_handles);
         let thread = self
             .threads
-            .insert(Thread { task, tid, ..Thread::nobody() })
+            .insert(Thread { task, tid, handles, ..Thread::nobody() })
             .map_err(|_| KernReturn::KERN_RESOURCE_SHORTAGE)?;
         match self.object_port(Object::Thread(thread)) {
             Ok(port) => self.threads.at_mut(thread).self_port = port,
@@ -353,6 +426,11 @@ impl<R> State<R> {
         if !kmsg.is_none() {
             self.kmsg_destroy(kmsg);
         }
+        self.exchange_end(thread);
+        let handlers = self.threads.at_mut(thread).exceptions.take();
+        for action in handlers.into_iter().flatten().filter(|action| !action.port.is_none()) {
+            self.release_send(action.port);
+        }
         // It may be blocked in the host, and shall find itself gone.
         self.poke(thread);
         let task = self.threads.at(thread).task;
@@ -373,16 +451,22 @@ impl<R> State<R> {
         }
         self.semaphores_destroy_all(task);
         self.space_end(task);
-        let Some(Task { self_port, name_port, special, registered, .. }) = self.tasks.remove(task) else {
+        let Some(Task { self_port, name_port, token_port, special, registered, exceptions, .. }) =
+            self.tasks.remove(task)
+        else {
             return;
         };
-        for port in special.into_iter().chain(registered) {
+        let handlers = exceptions.into_iter().map(|action| action.port);
+        for port in special.into_iter().chain(registered).chain(handlers) {
             if !port.is_none() {
                 self.release_send(port);
             }
         }
         self.port_destroy(self_port);
         self.port_destroy(name_port);
+        if !token_port.is_none() {
+            self.port_destroy(token_port);
+        }
     }
 }
 
@@ -416,7 +500,14 @@ impl<H: Host> Engine<H> {
         self.enter(Caller::ENGINE, |state| {
             let owner = state.opens.get(open).ok_or(KernReturn::KERN_INVALID_TASK)?.owner;
             let task = match state.task_of_open(open, process.pid) {
-                Some(task) => task,
+                Some(task) => {
+                    let of = state.tasks.at_mut(task);
+                    if (of.process.uid, of.process.gid) != (process.uid, process.gid) {
+                        of.process = process;
+                        (of.identity.uid, of.identity.gid) = (process.uid, process.gid);
+                    }
+                    task
+                }
                 None => state.task_new(open, process, owner, random)?,
             };
             let thread = state.thread_of(task, tid)?;
@@ -466,6 +557,16 @@ impl<H: Host> Engine<H> {
     /// The youngest task of a process.
     pub fn task_of_pid(&self, pid: i32) -> Option<TaskId> {
         self.enter(Caller::ENGINE, |state| state.task_of_pid(pid))
+    }
+
+    /// A process changed who it is: its messages say so from here on.
+    pub fn set_identity(&self, task: TaskId, identity: Identity) {
+        self.enter(Caller::ENGINE, |state| {
+            if let Some(of) = state.tasks.get_mut(task) {
+                of.identity = identity;
+                (of.process.uid, of.process.gid) = (identity.uid, identity.gid);
+            }
+        });
     }
 
     /// The process of a task.

@@ -318,7 +318,11 @@ impl<H: Host> Engine<H> {
         if self.enter(caller, replaced) {
             return Err(Errno::ENXIO);
         }
-        self.serve(caller, trap.ok_or(Errno::ENOSYS)?, argument)
+        let answer = self.serve(caller, trap.ok_or(Errno::ENOSYS)?, argument);
+        if self.has_suspended() {
+            self.park(caller);
+        }
+        answer
     }
 
     /// Whether the whole structure of a trap can be read.

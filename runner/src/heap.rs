@@ -63,6 +63,10 @@ pub fn take_over() {
 /// In the child of a fork: gives back everything that was allocated since [`take_over`], whatever state it is in.
 pub fn forget() {
     let start = START.load(Ordering::Acquire);
+    if TOP.load(Ordering::Acquire) == start && HEAP.lock.is_free() {
+        // Nothing is allocated, so nothing need be touched.
+        return;
+    }
     discard(start, TOP.load(Ordering::Acquire));
     TOP.store(start, Ordering::Release);
     HEAP.lock.forget();

@@ -2,13 +2,14 @@
 
 use crate::cli::LkmChoice;
 use crate::heap;
-use crate::trap::{GuestThread, current_thread};
+use crate::trap::{GuestThread, INTERRUPTION, current_thread};
 use std::sync::atomic::{AtomicI32, Ordering};
 use xnu_abi::linux::Errno;
 use xnu_abi::lkm::Trap;
 use xnu_backend_linux::{Device, DeviceError, Embedded, Linux, Surroundings, ThreadSlot, device_call};
 use xnu_core::reserved::Reserved;
-use xnu_core::{Lkm, TrapArg};
+use xnu_core::signal::Info;
+use xnu_core::{Lkm, Thread, TrapArg};
 
 /// The process around the engine: threads on their call stacks.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +33,23 @@ impl Surroundings for Guests {
 
     fn forget_memory(&self) {
         heap::forget();
+    }
+
+    #[inline]
+    fn id_changes(&self) -> u32 {
+        self.thread().map_or(0, |thread| thread.guest.process.standing.id_changes.load(Ordering::Relaxed))
+    }
+
+    fn interruption(&self) -> Option<i32> {
+        Some(INTERRUPTION)
+    }
+
+    /// The log is the trace's, if there is one.
+    fn log(&self, line: &str) {
+        let Some(guest) = self.thread().map(|thread| thread.guest) else { return };
+        if let Some(recorder) = &guest.recorder {
+            recorder.log(&guest.process.kernel, line);
+        }
     }
 }
 
@@ -77,6 +95,18 @@ impl Ports {
         self.device.load(Ordering::Relaxed) == NO_DEVICE
     }
 
+    /// Raises the exception of a fault of the calling thread's, if anybody wants to be asked; whether it was handled.
+    #[inline]
+    pub fn handles(&self, thread: &mut Thread, info: &Info) -> bool {
+        self.engine.has_exception_ports() && self.engine.raise(thread, info)
+    }
+
+    /// Blocks the calling thread while it is suspended.
+    #[inline]
+    pub fn park(&self) {
+        self.engine.park();
+    }
+
     /// As [`Linux::handle_faults`].
     pub fn handle_faults(&self) {
         self.engine.handle_faults();
@@ -88,6 +118,30 @@ impl Lkm for Ports {
         match self.device.load(Ordering::Relaxed) {
             NO_DEVICE => self.engine.call_raw(trap, arg),
             device => device_call(&self.linux, device, trap, arg),
+        }
+    }
+
+    fn call_lending(
+        &self,
+        trap: Trap,
+        arg: TrapArg<'_>,
+        thread: Option<&mut Thread>,
+    ) -> Result<isize, Errno> {
+        match self.device.load(Ordering::Relaxed) {
+            NO_DEVICE => self.engine.call_lending(trap, arg, thread),
+            device => device_call(&self.linux, device, trap, arg),
+        }
+    }
+
+    fn before_fork(&self) {
+        if self.is_embedded() {
+            self.engine.before_fork();
+        }
+    }
+
+    fn after_fork(&self) {
+        if self.is_embedded() {
+            self.engine.after_fork();
         }
     }
 

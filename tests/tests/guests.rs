@@ -52,6 +52,16 @@ fn mach_ports_carry_messages_memory_and_notifications() {
 }
 
 #[test]
+fn exceptions_and_broken_guards_end_what_nobody_saves() {
+    says("exceptions", &[], 0, "exceptions work\n");
+}
+
+#[test]
+fn children_inherit_what_they_can_reach_and_nothing_piles_up() {
+    says("heirs", &[], 0, "heirs work\n");
+}
+
+#[test]
 fn text_runs_where_it_is_linked() {
     says("text_low", &["4"], 4, "hello from XNU\n");
     says("text_high", &["5"], 5, "hello from XNU\n");

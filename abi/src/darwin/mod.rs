@@ -10,6 +10,7 @@ pub mod attr;
 pub mod commpage;
 pub mod dirent;
 mod errno;
+pub mod exception;
 pub mod exec;
 pub mod fcntl;
 pub mod guarded;
@@ -49,6 +50,7 @@ pub const CONSTANTS: &[&[&[Constant]]] = &[
     attr::CONSTANTS,
     commpage::CONSTANTS,
     dirent::CONSTANTS,
+    exception::CONSTANTS,
     exec::CONSTANTS,
     fcntl::CONSTANTS,
     inet::CONSTANTS,

@@ -1,19 +1,25 @@
 //! The world of an engine that is in the process of its only task.
 //!
 //! # Safety
+//! A thread's registers are reached by a pointer that the thread itself lends for a call, and used in that call alone.
+//!
 //! `mmap` and `munmap` are made for memory that the engine gets from Linux and gives to the guest, or that the guest names
 //! as its own; what is kept from the guest is left out.
+#![allow(unsafe_code)]
 
 use super::Surroundings;
 use super::lock::{FutexLock, wait_until, wake};
 use super::usage;
 use crate::{Linux, user};
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use xnu_abi::linux::{Errno, Timespec, flags};
 use xnu_core::linux::{self, LinuxFd};
-use xnu_core::{Kernel, UserAddr};
-use xnu_lkm::{Caller, Fault, Host, Machine, TaskId, TaskUsage, ThreadId, Times, Wake};
+use xnu_core::registers::{RFLAGS_FIXED, RFLAGS_USER, Registers};
+use xnu_core::signal::{vectors_from_state, vectors_to_state};
+use xnu_core::{Kernel, Thread, UserAddr};
+use xnu_lkm::{Caller, Fault, Host, Machine, TaskId, TaskUsage, ThreadId, ThreadState, Times, Wake};
 
 const PAGE: u64 = 4096;
 const SECOND_NS: u64 = 1_000_000_000;
@@ -27,12 +33,18 @@ const LOOK_NS: u64 = 1_000_000;
 pub struct ThreadSlot {
     task: AtomicU64,
     thread: AtomicU64,
+    /// Its registers, while a call lends them.
+    lent: AtomicPtr<Thread>,
 }
 
 impl ThreadSlot {
     /// Of a thread that the engine does not know yet.
     pub const fn new() -> ThreadSlot {
-        ThreadSlot { task: AtomicU64::new(0), thread: AtomicU64::new(0) }
+        ThreadSlot {
+            task: AtomicU64::new(0),
+            thread: AtomicU64::new(0),
+            lent: AtomicPtr::new(ptr::null_mut()),
+        }
     }
 
     #[inline]
@@ -45,6 +57,15 @@ impl ThreadSlot {
     pub(super) fn set(&self, caller: Caller) {
         self.task.store(caller.task.to_bits(), Ordering::Relaxed);
         self.thread.store(caller.thread.to_bits(), Ordering::Relaxed);
+    }
+
+    /// Lends a thread's registers to what runs in `work`.
+    #[inline]
+    pub(super) fn lend<R>(&self, thread: &mut Thread, work: impl FnOnce() -> R) -> R {
+        self.lent.store(thread, Ordering::Relaxed);
+        let result = work();
+        self.lent.store(ptr::null_mut(), Ordering::Relaxed);
+        result
     }
 
     pub(super) fn clear(&self) {
@@ -90,6 +111,13 @@ impl<S: Surroundings> LinuxHost<S> {
         }
     }
 
+    /// The registers that the calling thread has lent, if it is this one.
+    fn lent(&self, thread: ThreadId) -> Option<NonNull<Thread>> {
+        let slot = self.surroundings.slot()?;
+        let is_own = slot.caller().is_some_and(|caller| caller.thread == thread);
+        NonNull::new(slot.lent.load(Ordering::Relaxed)).filter(|_| is_own)
+    }
+
     fn map(&self, address: u64, size: u64, how: u32) -> Result<u64, Fault> {
         let protection = flags::PROT_READ | flags::PROT_WRITE;
         let how = how | flags::MAP_PRIVATE | flags::MAP_ANONYMOUS | flags::MAP_NORESERVE;
@@ -117,6 +145,41 @@ impl Drop for Region {
 fn nanoseconds(linux: &Linux, clock: i32) -> u64 {
     let Ok(now) = linux::time::clock_gettime(linux, clock) else { return 0 };
     (now.tv_sec as u64).saturating_mul(SECOND_NS).saturating_add(now.tv_nsec as u64)
+}
+
+/// The registers of a thread in a state. What the processor said of a fault is not known here.
+pub(super) fn read_registers(thread: &Thread, into: &mut ThreadState) {
+    into.general = thread.registers;
+    vectors_to_state(&thread.vectors, &mut into.vectors);
+    into.wide = has_avx_512();
+}
+
+/// The other way. Segments are not for programs to choose.
+pub(super) fn write_registers(thread: &mut Thread, from: &ThreadState) {
+    let Registers { cs, fs, gs, .. } = thread.registers;
+    let rflags = from.general.rflags & RFLAGS_USER | RFLAGS_FIXED;
+    thread.registers = Registers { rflags, cs, fs, gs, ..from.general };
+    vectors_from_state(&mut thread.vectors, &from.vectors);
+}
+
+/// Whether the processor has AVX-512, and Linux saves it.
+fn has_avx_512() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        const XSAVE_IN_USE: u32 = 1 << 27;
+        const COMPONENTS: u32 = 0b1110_0000;
+        if core::arch::x86_64::__cpuid(1).ecx & XSAVE_IN_USE == 0 {
+            return false;
+        }
+        let enabled: u32;
+        // SAFETY: there where the system uses XSAVE; reads a register that all may read.
+        unsafe {
+            core::arch::asm!("xgetbv", in("ecx") 0, out("eax") enabled, out("edx") _, options(nomem, nostack));
+        };
+        enabled & COMPONENTS == COMPONENTS
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    false
 }
 
 impl<S: Surroundings> Host for LinuxHost<S> {
@@ -249,6 +312,20 @@ impl<S: Surroundings> Host for LinuxHost<S> {
         self.map(address, size, how).map(|_| ())
     }
 
+    fn registers(&self, thread: ThreadId, into: &mut ThreadState) -> bool {
+        let Some(thread) = self.lent(thread) else { return false };
+        // SAFETY: lent by the caller, who waits for this call to end and does not touch it meanwhile.
+        read_registers(unsafe { thread.as_ref() }, into);
+        true
+    }
+
+    fn set_registers(&self, thread: ThreadId, to: &ThreadState) -> bool {
+        let Some(mut thread) = self.lent(thread) else { return false };
+        // SAFETY: as above.
+        write_registers(unsafe { thread.as_mut() }, to);
+        true
+    }
+
     fn signal(&self, thread: ThreadId, signal: i32) -> Result<(), Errno> {
         let tid = self.bed(thread).map_or(0, |bed| bed.tid.load(Ordering::Relaxed));
         if tid == 0 {
@@ -257,7 +334,12 @@ impl<S: Surroundings> Host for LinuxHost<S> {
         linux::signal::tgkill(&self.linux, linux::process::getpid(&self.linux)?, tid, signal)
     }
 
-    fn interrupt(&self, _: ThreadId) {}
+    fn interrupt(&self, thread: ThreadId) {
+        if let Some(signal) = self.surroundings.interruption() {
+            // It may be gone by now.
+            let _ = self.signal(thread, signal);
+        }
+    }
 
     fn log(&self, line: &str) {
         self.surroundings.log(line);

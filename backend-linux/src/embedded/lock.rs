@@ -78,14 +78,24 @@ impl RawLock {
     /// Runs `work` with the lock held.
     #[inline]
     pub fn with<R>(&self, work: impl FnOnce() -> R) -> R {
+        self.take();
+        let result = work();
+        self.give_back();
+        result
+    }
+
+    #[inline]
+    fn take(&self) {
         if self.0.compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed).is_err() {
             self.wait();
         }
-        let result = work();
+    }
+
+    #[inline]
+    fn give_back(&self) {
         if self.0.swap(FREE, Ordering::Release) == WAITED_FOR {
             wake(&Linux::new(), &self.0);
         }
-        result
     }
 
     #[cold]
@@ -99,6 +109,11 @@ impl RawLock {
         while self.0.swap(WAITED_FOR, Ordering::Acquire) != FREE {
             wait(&Linux::new(), &self.0, WAITED_FOR);
         }
+    }
+
+    /// Whether nobody holds it at present.
+    pub fn is_free(&self) -> bool {
+        self.0.load(Ordering::Acquire) == FREE
     }
 
     /// In a forked child: whoever held it is not there.
@@ -118,12 +133,34 @@ unsafe impl<T: Send> Sync for FutexLock<T> {}
 
 impl<T> Lock<T> for FutexLock<T> {
     fn new(value: T) -> FutexLock<T> {
-        FutexLock { raw: RawLock::new(), value: UnsafeCell::new(value) }
+        FutexLock::free(value)
     }
 
     #[inline]
     fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
         // SAFETY: the lock is held, and nobody asks for it twice.
         self.raw.with(|| work(unsafe { &mut *self.value.get() }))
+    }
+
+    fn freeze(&self) {
+        self.raw.take();
+    }
+
+    fn thaw(&self) {
+        self.raw.give_back();
+    }
+}
+
+impl<T> FutexLock<T> {
+    /// A free lock, in a constant.
+    pub(super) const fn free(value: T) -> FutexLock<T> {
+        FutexLock { raw: RawLock::new(), value: UnsafeCell::new(value) }
+    }
+
+    /// As [`RawLock::forget`].
+    pub(super) fn forget(&self) {
+        if !self.raw.is_free() {
+            self.raw.forget();
+        }
     }
 }

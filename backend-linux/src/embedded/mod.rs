@@ -1,8 +1,9 @@
 //! The engine behind `/dev/mach` inside the process itself: what there is where no module is loaded.
 //!
 //! It is made at the first call that needs it. Threads that wait do so at a futex; a signal ends the wait. A forked child
-//! leaves its parent's engine behind, whatever state that is in, and makes one of its own at its first call: names of
-//! ports are not inherited, and a port of another process cannot be reached from here.
+//! leaves its parent's engine behind and makes one of its own at its first call: names of ports are not inherited, and a port
+//! of another process cannot be reached from here. What it does inherit ([`Legacy`]) it reads from the parent's engine,
+//! which nobody changes while the process forks; where a child comes about without that, there is none.
 //!
 //! # Safety
 //! The engine is made once, behind a pointer that is set when it is whole, and never freed, so a reference to it is good
@@ -20,13 +21,21 @@ use crate::Linux;
 use alloc::vec::Vec;
 use core::fmt;
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, Ordering};
-use host::LinuxHost;
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+use host::{LinuxHost, read_registers, write_registers};
+use lock::FutexLock;
+use xnu_abi::darwin::exception::ExceptionType;
+use xnu_abi::darwin::thread_state::X86ExceptionState64;
 use xnu_abi::linux::Errno;
 use xnu_abi::lkm::Trap;
+use xnu_core::linux::credentials::Kind;
 use xnu_core::reserved::Reserved;
-use xnu_core::{Lkm, TrapArg, linux};
-use xnu_lkm::{Caller, Engine, OpenId, Process, TrapArgument, Usage};
+use xnu_core::signal::{Info, exception};
+use xnu_core::{Lkm, Thread, TrapArg, linux};
+use xnu_lkm::{
+    Caller, Engine, Host, Identity, Legacy, Lock, OpenId, Process, TaskId, ThreadId, ThreadState,
+    TrapArgument, Usage,
+};
 
 /// What the engine needs of whoever has it in the process.
 pub trait Surroundings: Copy + 'static {
@@ -43,6 +52,17 @@ pub trait Surroundings: Copy + 'static {
     /// The child of a fork leaves everything behind that the engine ever allocated.
     fn forget_memory(&self) {}
 
+    /// Changes with each change of the process's users and groups: who it is is asked for anew then.
+    fn id_changes(&self) -> u32 {
+        0
+    }
+
+    /// A signal that ends the wait of a thread in a call of Linux's, and does nothing else; `None` where no handler is
+    /// there for one.
+    fn interruption(&self) -> Option<i32> {
+        None
+    }
+
     /// A line for the log.
     fn log(&self, _: &str) {}
 }
@@ -51,7 +71,7 @@ pub trait Surroundings: Copy + 'static {
 struct Inner<S: Surroundings> {
     engine: Engine<LinuxHost<S>>,
     open: OpenId,
-    process: Process,
+    task: TaskId,
 }
 
 /// The engine in this process, or the place for it.
@@ -60,6 +80,12 @@ pub struct Embedded<S: Surroundings> {
     surroundings: S,
     inner: AtomicPtr<Inner<S>>,
     making: RawLock,
+    /// Nobody changes the engine, but who forks goes on.
+    frozen: AtomicBool,
+    /// Of the parent, until the engine is made.
+    legacy: FutexLock<Option<Legacy>>,
+    /// The change of users and groups that the engine knows of.
+    id_changes: AtomicU32,
 }
 
 impl<S: Surroundings> fmt::Debug for Embedded<S> {
@@ -76,6 +102,9 @@ impl<S: Surroundings> Embedded<S> {
             surroundings,
             inner: AtomicPtr::new(ptr::null_mut()),
             making: RawLock::new(),
+            frozen: AtomicBool::new(false),
+            legacy: FutexLock::free(None),
+            id_changes: AtomicU32::new(0),
         }
     }
 
@@ -108,13 +137,21 @@ impl<S: Surroundings> Embedded<S> {
             if let Some(inner) = self.made() {
                 return Ok(inner);
             }
-            let process = self.process()?;
+            let changes = self.surroundings.id_changes();
+            let (process, identity) = (self.process()?, self.identity()?);
+            let process = Process { uid: identity.uid, gid: identity.gid, ..process };
             let host = LinuxHost::new(self.linux.like(), self.surroundings).ok_or(Errno::ENOMEM)?;
             let engine = Engine::new(host);
             let open = engine.open(process).map_err(|_| Errno::ENOMEM)?;
+            let task = engine.task_of_pid(process.pid).ok_or(Errno::ENOMEM)?;
+            engine.set_identity(task, identity);
+            self.id_changes.store(changes, Ordering::Relaxed);
+            if let Some(legacy) = self.legacy.with(Option::take) {
+                engine.inherit(open, &legacy);
+            }
             let mut room = Vec::new();
             room.try_reserve_exact(1).map_err(|_| Errno::ENOMEM)?;
-            room.push(Inner { engine, open, process });
+            room.push(Inner { engine, open, task });
             let [inner] = room.leak() else { return Err(Errno::ENOMEM) };
             self.inner.store(inner, Ordering::Release);
             Ok(&*inner)
@@ -126,9 +163,28 @@ impl<S: Surroundings> Embedded<S> {
         Ok(Process {
             pid: linux::process::getpid(kernel)?,
             parent: linux::process::getppid(kernel)?,
-            uid: linux::process::geteuid(kernel)? as u32,
-            gid: linux::process::getegid(kernel)? as u32,
+            ..Process::default()
         })
+    }
+
+    /// Who the calling thread is, in the session that every process is in.
+    fn identity(&self) -> Result<Identity, Errno> {
+        let user = linux::credentials::get(&self.linux, Kind::User)?;
+        let group = linux::credentials::get(&self.linux, Kind::Group)?;
+        Ok(Identity {
+            real_uid: user.real,
+            real_gid: group.real,
+            ..Identity::plain(user.effective, group.effective)
+        })
+    }
+
+    /// Tells the engine who the process is now.
+    #[cold]
+    #[inline(never)]
+    fn identify(&self, inner: &Inner<S>, changes: u32) -> Result<(), Errno> {
+        inner.engine.set_identity(inner.task, self.identity()?);
+        self.id_changes.store(changes, Ordering::Relaxed);
+        Ok(())
     }
 
     fn caller(&self, inner: &Inner<S>) -> Result<Caller, Errno> {
@@ -137,7 +193,7 @@ impl<S: Surroundings> Embedded<S> {
             return Ok(caller);
         }
         let tid = linux::process::gettid(&self.linux)?;
-        let caller = inner.engine.caller(inner.open, inner.process, tid as u64).map_err(|_| Errno::ENOMEM)?;
+        let caller = inner.engine.thread(inner.task, tid as u64).map_err(|_| Errno::ENOMEM)?;
         inner.engine.host().note(caller.thread, tid);
         if let Some(slot) = slot {
             slot.set(caller);
@@ -146,7 +202,78 @@ impl<S: Surroundings> Embedded<S> {
     }
 }
 
+impl<S: Surroundings> Embedded<S> {
+    /// Whether anybody ever wanted to be asked about exceptions.
+    #[inline]
+    pub fn has_exception_ports(&self) -> bool {
+        self.made().is_some_and(|inner| inner.engine.has_exception_ports())
+    }
+
+    /// Raises the exception of a fault of the calling thread's, whose registers these are, and waits for who handles it;
+    /// whether anybody has. Otherwise it is the signal's turn.
+    #[cold]
+    #[inline(never)]
+    pub fn raise(&self, thread: &mut Thread, info: &Info) -> bool {
+        let Some(inner) = self.made() else { return false };
+        let Some((kind, code)) = exception(info, &thread.vectors) else { return false };
+        let Ok(caller) = self.caller(inner) else { return false };
+        let (trapno, err, faultvaddr) = info.fault;
+        let mut state = ThreadState {
+            exception: X86ExceptionState64 { trapno, cpu: 0, err, faultvaddr },
+            ..ThreadState::default()
+        };
+        read_registers(thread, &mut state);
+        let handled = inner.engine.raise_exception(caller, kind, code, &mut state);
+        write_registers(thread, &state);
+        handled
+    }
+
+    /// Acts on the guard exception of the calling thread, if it has earned one (`mach_port_guard_ast`): programs that are
+    /// not Apple's are not told of those that can be survived (`task_exc_guard_default`).
+    #[cold]
+    #[inline(never)]
+    fn guard(&self, inner: &Inner<S>, caller: Caller) {
+        const SIGKILL: i32 = 9;
+        let Some(broken) = inner.engine.take_guard_exception(caller).filter(|broken| broken.fatal) else {
+            return;
+        };
+        let mut state = ThreadState::default();
+        inner.engine.host().registers(caller.thread, &mut state);
+        let code = [broken.code, broken.subcode];
+        inner.engine.raise_exception(caller, ExceptionType::EXC_GUARD, code, &mut state);
+        let kernel = &self.linux;
+        if let (Ok(process), Ok(thread)) = (linux::process::getpid(kernel), linux::process::gettid(kernel)) {
+            // To itself: nothing can fail.
+            let _ = linux::signal::tgkill(kernel, process, thread, SIGKILL);
+        }
+    }
+
+    /// Blocks the calling thread while it is suspended, before its program goes on.
+    #[inline]
+    pub fn park(&self) {
+        if let Some(inner) = self.made()
+            && inner.engine.has_suspended()
+            && let Ok(caller) = self.caller(inner)
+        {
+            inner.engine.park(caller);
+        }
+    }
+}
+
 impl<S: Surroundings> Lkm for Embedded<S> {
+    #[inline]
+    fn call_lending(
+        &self,
+        trap: Trap,
+        arg: TrapArg<'_>,
+        thread: Option<&mut Thread>,
+    ) -> Result<isize, Errno> {
+        match (self.surroundings.slot(), thread) {
+            (Some(slot), Some(thread)) => slot.lend(thread, || self.call_raw(trap, arg)),
+            _ => self.call_raw(trap, arg),
+        }
+    }
+
     fn call_raw(&self, trap: Trap, arg: TrapArg<'_>) -> Result<isize, Errno> {
         // The child's engine is another one, and there before anybody can ask.
         if trap == Trap::ForkWaitForChild {
@@ -154,6 +281,10 @@ impl<S: Surroundings> Lkm for Embedded<S> {
         }
         let inner = self.inner()?;
         let caller = self.caller(inner)?;
+        let changes = self.surroundings.id_changes();
+        if changes != self.id_changes.load(Ordering::Relaxed) {
+            self.identify(inner, changes)?;
+        }
         let argument = match arg {
             TrapArg::None => TrapArgument::Word(0),
             TrapArg::Value(value) => TrapArgument::Word(value as u64),
@@ -161,6 +292,9 @@ impl<S: Surroundings> Lkm for Embedded<S> {
             TrapArg::User(address) => TrapArgument::Word(address.get()),
         };
         let result = inner.engine.trap_with(caller, Some(trap), argument);
+        if inner.engine.has_guard_exceptions() {
+            self.guard(inner, caller);
+        }
         if trap == Trap::ThreadDeathAnnounce
             && let Some(slot) = self.surroundings.slot()
         {
@@ -169,12 +303,47 @@ impl<S: Surroundings> Lkm for Embedded<S> {
         result
     }
 
-    fn forked(&self) {
-        self.making.forget();
-        if !self.inner.swap(ptr::null_mut(), Ordering::AcqRel).is_null() {
-            self.surroundings.forget_memory();
+    fn before_fork(&self) {
+        if let Some(inner) = self.made() {
+            inner.engine.freeze();
+            self.frozen.store(true, Ordering::Release);
         }
-        if let Some(slot) = self.surroundings.slot() {
+    }
+
+    fn after_fork(&self) {
+        // An engine that another thread made meanwhile was not frozen.
+        if self.frozen.swap(false, Ordering::AcqRel)
+            && let Some(inner) = self.made()
+        {
+            inner.engine.thaw();
+        }
+    }
+
+    /// What need not change is not written to: a page that a child writes to is copied for it.
+    fn forked(&self) {
+        let slot = self.surroundings.slot();
+        let mut legacy = None;
+        if self.frozen.load(Ordering::Acquire) {
+            self.frozen.store(false, Ordering::Release);
+            if let Some(inner) = self.made() {
+                inner.engine.thaw();
+                let thread = slot.and_then(ThreadSlot::caller).map_or(ThreadId::NONE, |caller| caller.thread);
+                legacy = inner.engine.legacy(inner.open, thread);
+            }
+        }
+        if !self.making.is_free() {
+            self.making.forget();
+        }
+        if self.made().is_some() {
+            self.inner.store(ptr::null_mut(), Ordering::Release);
+        }
+        // Also where there was no engine yet: another thread may have been about to make it.
+        self.surroundings.forget_memory();
+        self.legacy.forget();
+        if legacy.is_some() {
+            self.legacy.with(|kept| *kept = legacy);
+        }
+        if let Some(slot) = slot.filter(|slot| slot.caller().is_some()) {
             slot.clear();
         }
     }

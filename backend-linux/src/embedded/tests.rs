@@ -10,10 +10,16 @@ use std::vec::Vec;
 use xnu_abi::lkm::args::{MachMsgOverwriteArgs, MachPortInsertRightArgs};
 use zerocopy::IntoBytes;
 
+static LOG: std::sync::Mutex<Vec<std::string::String>> = std::sync::Mutex::new(Vec::new());
+
 #[derive(Clone, Copy)]
 struct Plain;
 
-impl Surroundings for Plain {}
+impl Surroundings for Plain {
+    fn log(&self, line: &str) {
+        LOG.lock().unwrap().push(line.into());
+    }
+}
 
 const MAKE_SEND: u32 = 20;
 const SEND: u32 = 1;
@@ -127,7 +133,7 @@ fn a_child_begins_anew() {
 #[test]
 fn a_lock_has_one_holder() {
     let lock = Arc::new(RawLock::new());
-    let count = Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let count = Arc::new(AtomicU32::new(0));
     let threads: Vec<_> = (0..4)
         .map(|_| {
             let (lock, count) = (lock.clone(), count.clone());
@@ -142,4 +148,13 @@ fn a_lock_has_one_holder() {
         thread.join().unwrap();
     }
     assert_eq!(count.load(Ordering::Relaxed), 80_000);
+}
+
+#[test]
+fn a_line_for_the_log_goes_to_the_surroundings() {
+    let ports = Embedded::new(Plain);
+    let mut line = xnu_abi::lkm::args::KernelPrintkArgs { buf: [0; 512] };
+    line.buf[..5].copy_from_slice(b"hello");
+    assert_eq!(ports.call_raw(Trap::KernelPrintk, TrapArg::Struct(line.as_mut_bytes())), Ok(0));
+    assert_eq!(*LOG.lock().unwrap(), ["hello"]);
 }

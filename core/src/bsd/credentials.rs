@@ -50,6 +50,7 @@ fn change<K: Kernel, L>(
     if new != old {
         linux::credentials::set(kernel, kind, new).to_bsd()?;
         cx.process.standing.changed_ids.store(true, Relaxed);
+        cx.process.standing.id_changes.fetch_add(1, Relaxed);
     }
     Ok(())
 }

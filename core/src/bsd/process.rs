@@ -24,7 +24,12 @@ pub fn exit<K: Kernel, L>(cx: &mut Context<'_, K, L>, status: i32) -> SysResult<
 /// Differs from XNU where the core is linked in: the first word is 0 in the child, so that a caller may look at
 /// either. With a server of tasks the child is a task of its own before either side goes on.
 pub fn fork<K: Kernel, L: Lkm>(cx: &mut Context<'_, K, L>) -> SysResult<(i32, i32)> {
-    let child = linux::process::fork(cx.kernel()).to_bsd()?;
+    cx.lkm().before_fork();
+    let child = linux::process::fork(cx.kernel());
+    if child != Ok(0) {
+        cx.lkm().after_fork();
+    }
+    let child = child.to_bsd()?;
     if child != 0 {
         // Where nobody keeps tasks there is nothing to wait for.
         let _ = cx.lkm().call_raw(Trap::ForkWaitForChild, TrapArg::None);

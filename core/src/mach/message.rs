@@ -1,8 +1,7 @@
 //! Messages (`osfmk/ipc/mach_msg.c`).
 
-use super::make;
 use crate::kernel::Kernel;
-use crate::lkm::Lkm;
+use crate::lkm::{Lkm, TrapArg};
 use crate::process::Context;
 use crate::table::SysResult;
 use crate::user::UserAddr;
@@ -12,6 +11,7 @@ use xnu_abi::linux::Errno;
 use xnu_abi::lkm::Trap;
 use xnu_abi::lkm::args::MachMsgOverwriteArgs;
 use xnu_abi::lkm::own_args::MachMsg2Args;
+use zerocopy::{FromBytes, IntoBytes};
 
 /// `mach_msg`: sends, receives, or both, in one place of memory.
 #[allow(clippy::too_many_arguments)]
@@ -55,8 +55,8 @@ pub fn overwrite<K: Kernel, L: Lkm>(
         rcv_msg: receive.get(),
         rcv_limit: 0,
     };
-    let answer = make(cx.lkm(), Trap::MachMsgOverwriteTrap, &mut args);
-    Ok(answer.unwrap_or_else(|error| not_served(error, u64::from(options as u32)).number()))
+    let answer = make(cx, Trap::MachMsgOverwriteTrap, &mut args);
+    Ok(answer.unwrap_or_else(|error| not_served(error, u64::from(options as u32))).number())
 }
 
 /// `mach_msg2`: the header comes in registers, and the message may be in two pieces.
@@ -82,8 +82,22 @@ pub fn mach_msg2<K: Kernel, L: Lkm>(
         rcv_size_and_priority,
         timeout,
     };
-    let answer = make(cx.lkm(), Trap::MachMsg2Trap, &mut args);
-    Ok(answer.unwrap_or_else(|error| not_served(error, options).number()))
+    let answer = make(cx, Trap::MachMsg2Trap, &mut args);
+    Ok(answer.unwrap_or_else(|error| not_served(error, options)).number())
+}
+
+/// Makes the trap. A message may be about the registers of the thread that sends it.
+fn make<K, L: Lkm>(
+    cx: &mut Context<'_, K, L>,
+    trap: Trap,
+    args: &mut (impl FromBytes + IntoBytes),
+) -> Result<MachMsgReturn, Errno> {
+    let process = cx.process;
+    let argument = TrapArg::Struct(args.as_mut_bytes());
+    process
+        .lkm
+        .call_lending(trap, argument, cx.thread.as_deref_mut())
+        .map(|value| MachMsgReturn::new(value as i32))
 }
 
 /// What a call answers that did not get as far as a message: there are no ports, or the call was interrupted.

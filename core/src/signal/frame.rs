@@ -15,7 +15,7 @@ use xnu_abi::darwin::signal::{InfoStyle, SigactionFlags, Sigaltstack, Siginfo, U
 use xnu_abi::darwin::thread_state::{
     Mcontext64, McontextAvx64, McontextAvx512, X86Avx512State64, X86AvxState64, X86ExceptionState64,
 };
-use zerocopy::FromZeros;
+use zerocopy::{FromZeros, IntoBytes};
 
 /// What a program on x86-64 may use below its stack pointer without moving it.
 const RED_ZONE: u64 = 128;
@@ -160,10 +160,9 @@ fn siginfo(info: &Info, interrupted: &Registers) -> Siginfo {
     siginfo
 }
 
-/// The parts that `xsavec` left out are in their initial state: zero, but for the x87 control word.
-fn write_vectors<K: Kernel>(kernel: &K, mcontext_at: u64, vectors: &VectorState) -> Result<(), Fault> {
+/// The legacy area. The parts that `xsavec` left out are in their initial state: zero, but for the x87 control word.
+fn legacy_of(vectors: &VectorState, legacy: &mut [u8; VectorState::LEGACY]) {
     let stored = stored(vectors);
-    let mut legacy = [0; VectorState::LEGACY];
     if let Some(from) = vectors.0.get(..VectorState::LEGACY) {
         legacy.copy_from_slice(from);
     }
@@ -185,14 +184,55 @@ fn write_vectors<K: Kernel>(kernel: &K, mcontext_at: u64, vectors: &VectorState)
     {
         registers.fill(0);
     }
+}
+
+/// The upper halves of the AVX registers, if any is in use.
+fn upper_of(vectors: &VectorState) -> Option<&[u8; VectorState::AVX_LENGTH]> {
+    let upper = vectors.0.get(VectorState::AVX..)?.first_chunk()?;
+    (stored(vectors) & STORED_AVX != 0).then_some(upper)
+}
+
+fn write_vectors<K: Kernel>(kernel: &K, mcontext_at: u64, vectors: &VectorState) -> Result<(), Fault> {
+    let mut legacy = [0; VectorState::LEGACY];
+    legacy_of(vectors, &mut legacy);
     kernel.copy_out(UserAddr::new(mcontext_at.wrapping_add(LEGACY)), &legacy)?;
-    let mut upper = [0; VectorState::AVX_LENGTH];
-    if stored & STORED_AVX != 0
-        && let Some(from) = vectors.0.get(VectorState::AVX..).and_then(|rest| rest.first_chunk())
-    {
-        upper = *from;
+    let none = [0; VectorState::AVX_LENGTH];
+    let upper = upper_of(vectors).unwrap_or(&none);
+    kernel.copy_out(UserAddr::new(mcontext_at.wrapping_add(AVX)), upper)
+}
+
+/// The vector registers as a state of a thread, the longest there is.
+pub fn vectors_to_state(vectors: &VectorState, state: &mut X86Avx512State64) {
+    const LEGACY: usize = offset_of!(X86Avx512State64, fpu_fcw);
+    const UPPER: usize = offset_of!(X86Avx512State64, fpu_ymmh);
+    const WIDE: usize = offset_of!(X86Avx512State64, fpu_k);
+    let bytes = state.as_mut_bytes();
+    if let Some(legacy) = bytes.get_mut(LEGACY..).and_then(|rest| rest.first_chunk_mut()) {
+        legacy_of(vectors, legacy);
     }
-    kernel.copy_out(UserAddr::new(mcontext_at.wrapping_add(AVX)), &upper)
+    if let Some(upper) = bytes.get_mut(UPPER..).and_then(|rest| rest.first_chunk_mut()) {
+        *upper = upper_of(vectors).copied().unwrap_or([0; VectorState::AVX_LENGTH]);
+    }
+    if let Some(wide) = bytes.get_mut(WIDE..).and_then(|rest| rest.first_chunk_mut()) {
+        wide_of(vectors, wide);
+    }
+}
+
+/// The other way. AVX-512's registers are taken where any of them is in use, before or afterwards.
+pub fn vectors_from_state(vectors: &mut VectorState, state: &X86Avx512State64) {
+    const LEGACY: usize = offset_of!(X86Avx512State64, fpu_fcw);
+    const UPPER: usize = offset_of!(X86Avx512State64, fpu_ymmh);
+    const WIDE: usize = offset_of!(X86Avx512State64, fpu_k);
+    let bytes = state.as_bytes();
+    let Some(legacy) = bytes.get(LEGACY..).and_then(|rest| rest.first_chunk()) else { return };
+    let upper = bytes.get(UPPER..).and_then(|rest| rest.first_chunk());
+    let wide = bytes.get(WIDE..).and_then(|rest| rest.first_chunk());
+    let uses = |wide: &&[u8; WIDE_LENGTH]| wide.iter().any(|byte| *byte != 0);
+    let wide = wide.filter(|wide| stored(vectors) & STORED_AVX_512 != 0 || uses(wide));
+    take_vectors(vectors, legacy, upper, wide.is_some());
+    if let Some(wide) = wide {
+        take_wide(vectors, wide);
+    }
 }
 
 /// Where AVX-512's parts lie among the stored registers, and how long they are. In the compact format they follow each
@@ -227,8 +267,8 @@ fn standard_offsets() -> u64 {
 }
 
 /// AVX-512's parts, zero where they are in their initial state.
-fn write_wide<K: Kernel>(kernel: &K, at: u64, vectors: &VectorState) -> Result<(), Fault> {
-    let mut bytes = [0; WIDE_LENGTH];
+fn wide_of(vectors: &VectorState, bytes: &mut [u8; WIDE_LENGTH]) {
+    bytes.fill(0);
     let mut rest = bytes.as_mut_slice();
     for ((offset, length), bit) in wide_parts(vectors).into_iter().zip(STORED_WIDE) {
         let Some((part, behind)) = rest.split_at_mut_checked(length) else { break };
@@ -238,6 +278,11 @@ fn write_wide<K: Kernel>(kernel: &K, at: u64, vectors: &VectorState) -> Result<(
             part.copy_from_slice(from);
         }
     }
+}
+
+fn write_wide<K: Kernel>(kernel: &K, at: u64, vectors: &VectorState) -> Result<(), Fault> {
+    let mut bytes = [0; WIDE_LENGTH];
+    wide_of(vectors, &mut bytes);
     kernel.copy_out(UserAddr::new(at), &bytes)
 }
 

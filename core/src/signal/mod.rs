@@ -4,6 +4,7 @@
 //! needs those, so they are never blocked in Linux and the guest's mask of them is kept here. A signal that arrives
 //! while the core runs is noted in [`ThreadSignals`] and delivered on the way back to the guest.
 
+mod exception;
 mod frame;
 
 use crate::convert::signal::{bit, to_linux};
@@ -15,7 +16,8 @@ use xnu_abi::darwin::signal::{SigactionFlags, Sigaltstack, Signal};
 
 use xnu_abi::linux::{KernelSigaction, flags};
 
-pub use frame::{deliver, sigreturn};
+pub use exception::exception;
+pub use frame::{deliver, sigreturn, vectors_from_state, vectors_to_state};
 
 /// `SIG_DFL`.
 pub const SIG_DFL: u64 = 0;

@@ -4,7 +4,7 @@ use super::clock::CLOCKS;
 use super::layout::Value;
 use super::{Call, Outcome};
 use crate::host::Host;
-use crate::port::{Object, PortRef};
+use crate::port::PortRef;
 use alloc::vec::Vec;
 use xnu_abi::darwin::kern_return::KernReturn;
 
@@ -110,14 +110,7 @@ pub(super) fn host_get_clock_service<H: Host>(call: &mut Call<'_, H>) -> Outcome
         return Err(KernReturn::KERN_INVALID_ARGUMENT);
     }
     let port = call.enter(|state| {
-        let known = state.clock_ports.get(clock as usize).copied().filter(|port| !port.is_none());
-        let port = match known {
-            Some(port) => port,
-            None => state.object_port(Object::Clock(clock))?,
-        };
-        if let Some(place) = state.clock_ports.get_mut(clock as usize) {
-            *place = port;
-        }
+        let port = state.clock_port(clock)?;
         state.make_send(port);
         Ok(port)
     })?;

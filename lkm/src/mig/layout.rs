@@ -10,6 +10,9 @@ use alloc::vec::Vec;
 use xnu_abi::darwin::kern_return::MigReturn;
 use xnu_abi::darwin::mach_message::MsgType;
 
+/// Rights of exception handlers in a reply.
+const HANDLERS: usize = 32;
+
 /// Fields of a request or a reply at most.
 const FIELDS_MAX: usize = 4;
 
@@ -23,7 +26,11 @@ pub enum MigField {
     /// So many words.
     Words(u8),
     /// A count, and as many words, so many at most.
-    Counted(u8),
+    Counted(u16),
+    /// As many words as the field with a count before it.
+    SameCount,
+    /// Send rights of exception handlers, 32 in the message itself.
+    Handlers,
     /// A count, and as many bytes, so many at most.
     Bytes(u8),
     /// An offset that is 0, a count, and as many bytes of a string with its end, so many at most.
@@ -42,8 +49,8 @@ pub enum MigField {
 
 impl MigField {
     fn is_descriptor(self) -> bool {
-        use MigField::{AnyPort, Memory, MemoryWords, Port, Ports};
-        matches!(self, Port(_) | AnyPort | Memory(_) | MemoryWords | Ports)
+        use MigField::{AnyPort, Handlers, Memory, MemoryWords, Port, Ports};
+        matches!(self, Port(_) | AnyPort | Memory(_) | MemoryWords | Ports | Handlers)
     }
 }
 
@@ -117,7 +124,9 @@ impl Arguments {
                     at += 4 + count as usize * 4;
                 }
                 // No request that is served has others inline.
-                MigField::Words(_) | MigField::Bytes(_) | MigField::Text(_) => return Err(bad),
+                MigField::Words(_) | MigField::Bytes(_) | MigField::Text(_) | MigField::SameCount => {
+                    return Err(bad);
+                }
                 _ => {
                     *value = descriptor as u64;
                     descriptor += 1;
@@ -158,6 +167,8 @@ pub(super) enum Value {
     /// The number of a region, 0 for none, and how many words it has.
     Memory(u64, u32),
     Ports(Vec<PortRef>),
+    /// As many rights as there are; the rest of the 32 is none.
+    Handlers(Vec<PortRef>),
 }
 
 /// The values of a reply, in order.
@@ -180,7 +191,11 @@ impl Reply {
 
     /// Writes the values as the layout says; whether there was memory for it. What is not written stays here.
     pub(super) fn lay_out(&mut self, fields: &[MigField], answer: &mut Kmsg) -> bool {
-        let descriptors = fields.iter().filter(|field| field.is_descriptor()).count();
+        let each = |field: &MigField| match field {
+            MigField::Handlers => HANDLERS,
+            field => usize::from(field.is_descriptor()),
+        };
+        let descriptors: usize = fields.iter().map(each).sum();
         let mut size = NDR.len() + 4;
         for (field, value) in fields.iter().zip(&self.values) {
             size += 4 + value.inline_size() + if matches!(field, MigField::Text(_)) { 4 } else { 0 };
@@ -214,7 +229,7 @@ impl Reply {
 impl Value {
     fn inline_size(&self) -> usize {
         match self {
-            Value::Nothing | Value::Port(..) => 0,
+            Value::Nothing | Value::Port(..) | Value::Handlers(_) => 0,
             Value::Word(_) | Value::Memory(..) | Value::Ports(_) => 4,
             Value::Long(_) => 8,
             Value::Words(words) => words.len() * 4,
@@ -267,6 +282,12 @@ impl Value {
                 answer.descriptors.extend(self.into_descriptor());
             }
             Value::Port(..) => answer.descriptors.extend(self.into_descriptor()),
+            Value::Handlers(rights) => {
+                let none = core::iter::repeat(PortRef::Null);
+                let kind = MsgType::MACH_MSG_TYPE_PORT_SEND;
+                let all = rights.into_iter().chain(none).take(HANDLERS);
+                answer.descriptors.extend(all.map(|right| Descriptor::Port { right, kind }));
+            }
         }
     }
 }

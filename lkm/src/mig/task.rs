@@ -38,6 +38,7 @@ const THREAD_OTHERS: [u32; 4] = [5, 10, 11, 12];
 const THREAD_INFO_MAX: u32 = 32;
 
 const TH_STATE_RUNNING: u32 = 1;
+const TH_STATE_STOPPED: u32 = 2;
 const TH_STATE_WAITING: u32 = 3;
 
 /// The only policy that threads have here (`POLICY_TIMESHARE`).
@@ -50,7 +51,7 @@ const INVALID: KernReturn = KernReturn::KERN_INVALID_ARGUMENT;
 
 impl<R> State<R> {
     /// One more send right of a kind that is kept, or none (`ipc_port_copy_send_any`).
-    fn copy_kept(&mut self, port: PortId) -> PortRef {
+    pub(super) fn copy_kept(&mut self, port: PortId) -> PortRef {
         if port.is_none() {
             return PortRef::Null;
         }
@@ -292,16 +293,19 @@ pub(super) fn thread_info<H: Host>(call: &mut Call<'_, H>) -> Outcome {
     let least = |count: u32| if room < count { Err(INVALID) } else { Ok(()) };
     let of = call.enter(|state| {
         let of = state.threads.get(thread)?;
-        let waits = !matches!(of.waiting, Waiting::No | Waiting::Done(_));
-        Some((of.tid, of.handles, waits))
+        let run = match of.waiting {
+            Waiting::No | Waiting::Done(_) => TH_STATE_RUNNING,
+            Waiting::Suspended => TH_STATE_STOPPED,
+            _ => TH_STATE_WAITING,
+        };
+        Some((of.tid, of.handles, run, of.suspends))
     });
-    let (tid, (handle, queue), waits) = of.ok_or(INVALID)?;
+    let (tid, (handle, queue), run, suspends) = of.ok_or(INVALID)?;
     match flavor {
         THREAD_BASIC_INFO => {
             least(10)?;
             let [user, user_us, system, system_us] = times(call.engine.host.thread_times(thread));
-            let run = if waits { TH_STATE_WAITING } else { TH_STATE_RUNNING };
-            call.give_words(&[user, user_us, system, system_us, 0, TIMESHARE, run, 0, 0, 0])
+            call.give_words(&[user, user_us, system, system_us, 0, TIMESHARE, run, 0, suspends, 0])
         }
         THREAD_IDENTIFIER_INFO => {
             least(6)?;

@@ -309,3 +309,27 @@ pub(super) fn write_signal_json(head: Head, info: &Info, out: &mut dyn Write) ->
     }
     out.write_str("}\n")
 }
+
+/// `+++ log: text +++`: what would begin a line of its own, or change a terminal, is escaped.
+pub(super) fn write_log_text(head: Head, text: &str, out: &mut Line) -> fmt::Result {
+    head.write_text(out)?;
+    out.write_str("+++ log: ")?;
+    write_escaped(text, out)?;
+    out.write_str(" +++\n")
+}
+
+/// The same as a JSON object.
+pub(super) fn write_log_json(head: Head, text: &str, out: &mut Line) -> fmt::Result {
+    head.write_json(out)?;
+    out.write_str(",\"event\":\"log\",\"text\":\"")?;
+    write_escaped(text, out)?;
+    out.write_str("\"}\n")
+}
+
+/// Writes text as in a JSON string; what does not fit is left out.
+fn write_escaped(text: &str, out: &mut Line) -> fmt::Result {
+    let mut escaped = out.argument(0).escaped();
+    // The only error is that the place is full, which `finish` marks.
+    let _ = escaped.write_str(text);
+    escaped.finish()
+}

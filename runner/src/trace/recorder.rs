@@ -11,7 +11,8 @@ use super::Format;
 use super::line::Line;
 use super::outcome::Outcome;
 use super::record::{
-    CallRecord, Head, UndecodableRecord, class_and_number, write_signal_json, write_signal_text,
+    CallRecord, Head, UndecodableRecord, class_and_number, write_log_json, write_log_text, write_signal_json,
+    write_signal_text,
 };
 use super::shared::Channel;
 use std::fmt::{self, Write};
@@ -141,6 +142,20 @@ impl Recorder {
         self.push(|line| match self.format {
             Format::Json => write_signal_json(head, info, line),
             Format::Text | Format::None => write_signal_text(head, info, line),
+        });
+    }
+
+    /// A line that the guest wrote to the kernel's log.
+    #[cold]
+    #[inline(never)]
+    pub fn log<K: Kernel>(&self, kernel: &K, text: &str) {
+        if self.format == Format::None {
+            return;
+        }
+        let head = self.head(kernel, now(kernel));
+        self.push(|line| match self.format {
+            Format::Json => write_log_json(head, text, line),
+            Format::Text | Format::None => write_log_text(head, text, line),
         });
     }
 

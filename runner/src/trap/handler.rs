@@ -37,6 +37,9 @@ use xnu_core::signal::{self, Action, CANNOT_MASK, DEFAULTS_DIFFER, KEPT, SIG_IGN
 /// `SYS_USER_DISPATCH`: a `SIGSYS` that Syscall User Dispatch made.
 const SYS_USER_DISPATCH: i32 = 2;
 
+/// A signal of the runner's own: it ends a wait of a thread, or sends it through the way out.
+pub const INTERRUPTION: i32 = 63;
+
 /// The flags that the core's code must not inherit: trap, direction, alignment check.
 const UNWANTED_FLAGS: i64 = 0x100 | 0x400 | 0x4_0000;
 
@@ -103,6 +106,7 @@ pub(super) fn install(process: &GuestProcess) -> io::Result<()> {
         (libc::SIGSYS, always | SA_NODEFER, 0),
         (libc::SIGSEGV, always, u64::MAX),
         (libc::SIGBUS, always, u64::MAX),
+        (INTERRUPTION, always, u64::MAX),
     ] {
         let action = KernelSigaction { handler, flags, restorer: restorer(), mask };
         rt_sigaction(&process.kernel, number, &action).map_err(error)?;
@@ -130,6 +134,9 @@ unsafe extern "C" fn on_signal(number: i32, info: *mut siginfo_t, context: *mut 
         take_registers(thread, context);
         take_vectors(thread, context);
         serve_call(thread);
+    }
+    if number == INTERRUPTION {
+        return interrupt(thread, context, rip);
     }
     let cause = cause(number, info, context);
     if cause.is_fault()
@@ -170,6 +177,20 @@ unsafe extern "C" fn on_signal(number: i32, info: *mut siginfo_t, context: *mut 
             take_registers(thread, context);
             resume(thread, context, Resume::Interrupt);
         }
+    }
+}
+
+/// Another thread of the guest's aborts or suspends this one.
+#[cold]
+#[inline(never)]
+fn interrupt(thread: &mut GuestThread, context: &mut ucontext_t, rip: u64) {
+    if way_out().contains(&rip) {
+        resume(thread, context, Resume::Leave);
+    } else if thread.guest.text.contains(&rip) {
+        watch(thread);
+    } else {
+        take_registers(thread, context);
+        resume(thread, context, Resume::Interrupt);
     }
 }
 

@@ -27,6 +27,7 @@ use xnu_core::registers::Registers;
 use xnu_core::reserved::CapacityError;
 
 pub use area::{GuestThread, current_thread};
+pub use handler::INTERRUPTION;
 
 /// The guest's process, as the runner has it.
 pub type GuestProcess = Process<Linux, Ports>;

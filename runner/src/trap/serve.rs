@@ -96,6 +96,7 @@ pub(super) unsafe extern "sysv64" fn leave(thread: *mut GuestThread) {
     let thread = unsafe { &mut *thread };
     let process = &thread.guest.process;
     if let Some(info) = thread.fault.take()
+        && !process.lkm.handles(&mut thread.thread, &info)
         && let Next::Default(signal) = force(&mut thread.thread, &process.actions, info)
     {
         tell(thread, &info);
@@ -108,6 +109,10 @@ pub(super) unsafe extern "sysv64" fn leave(thread: *mut GuestThread) {
                 continue;
             }
             thread.interrupted = None;
+            // Who suspended the thread has interrupted it as well.
+            if thread.all_registers == 1 || thread.watched.load(Ordering::Relaxed) {
+                process.lkm.park();
+            }
             unwatch(thread);
             return;
         }

@@ -313,3 +313,17 @@ fn the_summary_counts_and_sorts() {
             .contains("  0.00    0.000000           0         0           total")
     );
 }
+
+#[test]
+fn lines_for_the_kernels_log_are_events() {
+    let mut s = setup(Format::Text, b"");
+    s.recorder.log(&s.kernel, "a\nb \"c\"");
+    assert_eq!(taken(&mut s.reader), "+++ log: a\\u000ab \\\"c\\\" +++\n");
+    let mut s = setup(Format::Json, b"");
+    s.recorder.log(&s.kernel, "hello");
+    let line = taken(&mut s.reader);
+    assert!(line.ends_with(",\"event\":\"log\",\"text\":\"hello\"}\n"), "{line}");
+    s.recorder.log(&s.kernel, &"\0".repeat(LINE_BYTES));
+    let long = taken(&mut s.reader);
+    assert!(long.ends_with("...\"}\n"), "{long}");
+}
