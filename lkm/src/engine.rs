@@ -7,6 +7,7 @@ use crate::slab::Id;
 use crate::state::{State, Usage};
 use crate::task::{Outcome, TaskId, ThreadId, Waiting};
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, Ordering};
 use xnu_abi::darwin::kern_return::KernReturn;
 use xnu_abi::darwin::mach_message::MsgType;
 use xnu_abi::darwin::mach_port::{
@@ -23,12 +24,14 @@ const WAKES_AT_ONCE: usize = 8;
 pub struct Engine<H: Host> {
     pub(crate) host: H,
     state: H::Lock<State<H::Region>>,
+    /// Some task was replaced or ended: until then every caller's task is good.
+    stale: AtomicBool,
 }
 
 impl<H: Host> Engine<H> {
     /// An engine without tasks.
     pub fn new(host: H) -> Engine<H> {
-        Engine { host, state: H::Lock::new(State::new()) }
+        Engine { host, state: H::Lock::new(State::new()), stale: AtomicBool::new(false) }
     }
 
     /// The host.
@@ -53,6 +56,9 @@ impl<H: Host> Engine<H> {
             state.caller = caller;
             let result = work(state);
             take_wakes(state, &mut wakes);
+            if state.stale {
+                self.stale.store(true, Ordering::Release);
+            }
             result
         });
         while !self.wake(&wakes) {
@@ -73,13 +79,18 @@ impl<H: Host> Engine<H> {
         false
     }
 
+    /// Whether the caller's task is gone, or its process has a newer one.
+    pub(crate) fn is_replaced(&self, caller: Caller) -> bool {
+        self.stale.load(Ordering::Acquire)
+            && self.enter(caller, |state| state.tasks.get(caller.task).is_none_or(|task| task.replaced))
+    }
+
     /// Blocks the caller, whose wait is registered, until the wait ends, the time is up or it is interrupted.
     pub(crate) fn block(&self, caller: Caller, deadline: Option<u64>) -> Outcome {
         let mut woken = Wake::Woken;
         loop {
-            let now = self.host.now();
             let next = self.enter(caller, |state| {
-                state.timers_run(now);
+                state.timers_run(|| self.host.now());
                 let Some(thread) = state.threads.get_mut(caller.thread) else {
                     return Err(Outcome::Interrupted);
                 };
@@ -89,7 +100,7 @@ impl<H: Host> Engine<H> {
                 }
                 let outcome = match woken {
                     Wake::Interrupted => Outcome::Interrupted,
-                    _ if deadline.is_some_and(|deadline| deadline <= now) => Outcome::TimedOut,
+                    _ if deadline.is_some_and(|deadline| deadline <= self.host.now()) => Outcome::TimedOut,
                     _ => return Ok(state.timers_next()),
                 };
                 state.wait_leave(caller.thread);

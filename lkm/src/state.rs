@@ -67,6 +67,8 @@ pub(crate) struct State<R> {
     pub(crate) caller: Caller,
     /// Threads to wake once the lock is free.
     wakes: Vec<ThreadId>,
+    /// Some task was replaced or ended.
+    pub(crate) stale: bool,
     no_space: Space,
 }
 
@@ -91,6 +93,7 @@ impl<R> State<R> {
             first_timer: Id::NONE,
             caller: Caller::ENGINE,
             wakes: Vec::new(),
+            stale: false,
             no_space: Space::dead(),
         }
     }

@@ -57,6 +57,10 @@ enum Command {
     Vchroot(vchroot::Options),
 }
 
+/// The runner's, so that what is measured has it: the C library's until it takes over.
+#[global_allocator]
+static ALLOCATOR: xnurun::heap::Allocator = xnurun::heap::Allocator;
+
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 fn main() -> ExitCode {
