@@ -81,8 +81,7 @@ const CODES: &[(&str, How)] = &[
         "MACH_SEND_INVALID_DATA",
         By(|of| {
             let options = SEND.bits() as u32;
-            of.world
-                .mach_msg(of.b, &MachMsg { address: 0x10, options, send_size: 24, ..MachMsg::default() })
+            of.world.mach_msg(of.b, &MachMsg { address: 0x10, options, send_size: 24, ..MachMsg::default() })
         }),
     ),
     ("MACH_SEND_INVALID_DEST", By(|of| send(of, Message::to(0x90003, COPY, 1)))),
@@ -113,8 +112,7 @@ const CODES: &[(&str, How)] = &[
         "MACH_SEND_MSG_TOO_SMALL",
         By(|of| {
             let options = SEND.bits() as u32;
-            of.world
-                .mach_msg(of.b, &MachMsg { address: 0x10, options, send_size: 20, ..MachMsg::default() })
+            of.world.mach_msg(of.b, &MachMsg { address: 0x10, options, send_size: 20, ..MachMsg::default() })
         }),
     ),
     ("MACH_SEND_INVALID_REPLY", By(|of| send(of, Message::to(of.there, COPY, 1).reply(0x90003, COPY)))),
@@ -229,9 +227,14 @@ const CODES: &[(&str, How)] = &[
     ),
     (
         "MACH_RCV_PORT_DIED",
-        Never("osfmk/ipc/ipc_mqueue.c: who waits hears MACH_RCV_PORT_CHANGED; the kernel's own calls alone know it"),
+        Never(
+            "osfmk/ipc/ipc_mqueue.c: who waits hears MACH_RCV_PORT_CHANGED; the kernel's own calls alone know it",
+        ),
     ),
-    ("MACH_RCV_IN_SET", Never("osfmk/ipc/ipc_mqueue.c names it in a comment only: a member can be received from")),
+    (
+        "MACH_RCV_IN_SET",
+        Never("osfmk/ipc/ipc_mqueue.c names it in a comment only: a member can be received from"),
+    ),
     (
         "MACH_RCV_HEADER_ERROR",
         By(|of| {
@@ -284,7 +287,8 @@ fn every_code_is_known_here_once_and_no_other() {
     let mut reference: Vec<&str> = reference().into_iter().map(|(name, _)| name).collect();
     // Bits that go with a code, not codes.
     reference.retain(|name| name.starts_with("MACH_SEND_") || name.starts_with("MACH_RCV_"));
-    let mut here: Vec<&str> = CODES.iter().map(|(name, _)| *name).filter(|name| *name != "MACH_MSG_SUCCESS").collect();
+    let mut here: Vec<&str> =
+        CODES.iter().map(|(name, _)| *name).filter(|name| *name != "MACH_MSG_SUCCESS").collect();
     reference.sort_unstable();
     here.sort_unstable();
     assert!(reference.len() > 30);
@@ -298,7 +302,8 @@ fn every_code_is_earned_or_has_a_reason() {
             By(call) => {
                 let of = setting();
                 let got = call(&of);
-                let number = reference().into_iter().find(|(of, _)| of == name).map_or(0, |(_, number)| number);
+                let number =
+                    reference().into_iter().find(|(of, _)| of == name).map_or(0, |(_, number)| number);
                 assert_eq!(got.number(), number, "{name}: {:#x}", got.number());
             }
             Never(reason) => assert!(reason.contains("osfmk/"), "{name}: {reason}"),

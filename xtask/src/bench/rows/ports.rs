@@ -203,7 +203,11 @@ fn run_on(set: &libc::cpu_set_t) -> Result<libc::cpu_set_t, String> {
     let failed = unsafe {
         libc::sched_getaffinity(0, size, &raw mut before) != 0 || libc::sched_setaffinity(0, size, set) != 0
     };
-    if failed { Err(format!("choosing a processor: {}", std::io::Error::last_os_error())) } else { Ok(before) }
+    if failed {
+        Err(format!("choosing a processor: {}", std::io::Error::last_os_error()))
+    } else {
+        Ok(before)
+    }
 }
 
 /// The first processor that this thread may use.
