@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Instant;
 use xnu_abi::lkm::Trap;
 use xnu_abi::lkm::args::{
-    MachMsgOverwriteArgs, MachPortAllocateArgs, MachPortInsertMemberArgs, MachPortInsertRightArgs,
+    MachMsgOverwriteArgs, MachPortAllocateArgs, MachPortConstructArgs, MachPortInsertMemberArgs,
     MachPortModRefsArgs,
 };
 use xnu_backend_linux::{Embedded, Surroundings, ThreadSlot};
@@ -35,7 +35,6 @@ const PORTS: usize = 4;
 const SEND: u32 = 1;
 const RECEIVE: u32 = 2;
 const COPY_SEND: u32 = 19;
-const MAKE_SEND: i32 = 20;
 const RIGHT_PORT_SET: i32 = 3;
 
 fn call(trap: Trap, mut args: impl IntoBytes + FromBytes) -> isize {
@@ -62,16 +61,19 @@ fn message_trap(msg: u64, option: u32, send_size: u32, recv_size: u32, rcv_name:
     call(Trap::MachMsgOverwriteTrap, args)
 }
 
+/// A port with a send right, and a longer queue than others: fewer threads wait for each other.
 fn port(task: u32) -> u32 {
-    let port = name(Trap::MachReplyPort);
-    let args = MachPortInsertRightArgs {
+    const WITH_QUEUE_LIMIT: u32 = 2;
+    const WITH_SEND_RIGHT: u32 = 0x10;
+    let (options, mut port) = ([WITH_QUEUE_LIMIT | WITH_SEND_RIGHT, 256, 0, 0, 0, 0], 0_u32);
+    let args = MachPortConstructArgs {
         task_right_name: task,
-        port_name: port,
-        right_name: port,
-        right_type: MAKE_SEND,
+        options: options.as_ptr() as u64,
+        context: 0,
+        port_right_name_out: &raw mut port as u64,
     };
-    assert_eq!(call(Trap::KernelrpcMachPortInsertRightTrap, args), 0);
-    port
+    assert_eq!(call(Trap::KernelrpcMachPortConstructTrap, args), 0);
+    std::hint::black_box(port)
 }
 
 fn set(task: u32) -> u32 {
