@@ -226,7 +226,14 @@ impl Descriptors {
     }
 
     /// In the child of a fork: closes what does not go along.
+    #[inline]
     pub(crate) fn forked<K: Kernel>(&self, kernel: &K) {
+        if self.close_on_fork.used.load(Ordering::Relaxed) {
+            self.close_confined(kernel);
+        }
+    }
+
+    fn close_confined<K: Kernel>(&self, kernel: &K) {
         for descriptor in self.close_on_fork.iter() {
             self.forget(descriptor);
             // Not one of them is written back later: nothing that matters can fail.

@@ -111,14 +111,15 @@ impl<K: Kernel, L> Process<K, L> {
     }
 }
 
-/// A thread of the guest: what the entry keeps between its calls.
+/// A thread of the guest: what the entry keeps between its calls. What each call touches is together.
 #[derive(Clone, Debug, Default)]
+#[repr(C)]
 pub struct Thread {
-    /// The registers at the call being served. Handlers that set registers themselves (`sigreturn`) write here and
-    /// answer [`crate::table::Unchanged`].
-    pub registers: Registers,
-    /// The vector and floating-point registers at that call.
+    /// The vector and floating-point registers at the call being served.
     pub vectors: VectorState,
+    /// The other registers at that call. Handlers that set registers themselves (`sigreturn`) write here and answer
+    /// [`crate::table::Unchanged`].
+    pub registers: Registers,
     /// Masks, pending signals and the alternate stack.
     pub signals: ThreadSignals,
 }

@@ -2,11 +2,11 @@
 //! (`osfmk/i386/commpage/commpage.c`, `osfmk/i386/cpu_capabilities.h`).
 //!
 //! [`Host`] is what the machine is, [`Clock`] how the time follows from the time stamp counter; [`build`] joins them
-//! and has no inputs but these. Files: `host` and `clock`; `machine` asks the processor and Linux.
+//! and has no inputs but these. While the guest runs, [`refresh`] keeps the time. Files: `host`, `clock`, `keeper`;
+//! `machine` asks the processor and Linux.
 //!
 //! # What stays zero, and why
-//! * `newtimeofday_data`: with a tick of 0, gettimeofday makes the call. XNU rewrites the block whenever the calendar
-//!   is adjusted; nobody here would, and the program would miss a step of the clock.
+//! * `newtimeofday_data` until the first gettimeofday, which makes the call because of it.
 //! * `approx_time`, marked as not supported: XNU refreshes it on each context switch. Readers fall back on
 //!   mach_absolute_time.
 //! * `kdebug_enable`, `atm_diagnostic_config`, `dtrace_dof_enabled`: off, so nobody makes those calls.
@@ -15,12 +15,14 @@
 
 mod clock;
 mod host;
+mod keeper;
 mod machine;
 #[cfg(test)]
 mod tests;
 
 pub use clock::{Clock, Sample};
 pub use host::{Host, Processors};
+pub use keeper::{keep, refresh};
 
 use crate::macho::PAGE_SIZE;
 use xnu_abi::darwin::commpage::{

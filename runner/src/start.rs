@@ -302,7 +302,9 @@ impl Prepared {
     /// The last thing before the start, since the rate of the clock is the better known the longer ago the first look
     /// was.
     fn fill_commpage(&self, fixed: FixedPage) -> Result<(), Stopped> {
-        let page = commpage::build(&Clock::calibrate(self.started), &Host::detect());
+        let clock = Clock::calibrate(self.started);
+        let page = commpage::build(&clock, &Host::detect());
+        commpage::keep(self.started, clock);
         fixed.fill(page.as_bytes()).map_err(|error| stopped(&self.path, error))
     }
 

@@ -3,13 +3,13 @@
 //! Offsets: osfmk/i386/cpu_capabilities.h of XNU, commpage version 14.
 #![no_std]
 #![no_main]
+mod clock;
 mod support;
-use core::sync::atomic::{Ordering, fence};
+use clock::{GENERATION, SCALE, SHIFT, TIMEOFDAY, absolute_time_ns, day_us, field};
 use support::{Args, bsd, ensure, nr, println};
 
 support::unixthread!(main);
 
-const BASE: u64 = 0x7fff_ffe0_0000;
 const CAPABILITIES64: u64 = 0x10;
 const VERSION: u64 = 0x1e;
 const CAPABILITIES: u64 = 0x20;
@@ -22,46 +22,10 @@ const MEMORY_SIZE: u64 = 0x38;
 const CPU_FAMILY: u64 = 0x40;
 const KERNEL_PAGE_SHIFT: u64 = 0x4d;
 const USER_PAGE_SHIFT: u64 = 0x4e;
-const TSC_BASE: u64 = 0x50;
-const SCALE: u64 = 0x58;
-const SHIFT: u64 = 0x5c;
-const NS_BASE: u64 = 0x60;
-const GENERATION: u64 = 0x68;
-const TIMEOFDAY: u64 = 0xd0;
 
 const SECOND_NS: u64 = 1_000_000_000;
 /// Long enough to see the clock's rate, short enough for a test.
 const WAIT_NS: u64 = 20_000_000;
-
-fn field<T>(offset: u64) -> T {
-    // SAFETY: the offsets above are aligned for their types and inside the page that the kernel maps; the kernel
-    // changes it at any time, hence volatile.
-    unsafe { ((BASE + offset) as *const T).read_volatile() }
-}
-
-/// mach_absolute_time(3) as libsystem computes it, in ns.
-fn absolute_time_ns() -> u64 {
-    for _ in 0..1_000_000 {
-        let generation: u32 = field(GENERATION);
-        if generation == 0 {
-            continue;
-        }
-        let tsc: u64;
-        // SAFETY: rdtsc has no precondition in user mode here.
-        unsafe {
-            core::arch::asm!("lfence", "rdtsc", "lfence", "shl rdx, 32", "or rax, rdx",
-                out("rax") tsc, out("rdx") _, options(nomem, nostack));
-        }
-        let ticks = tsc.wrapping_sub(field(TSC_BASE)) << (field::<u32>(SHIFT) & 31);
-        let scaled = ((u128::from(ticks) * u128::from(field::<u32>(SCALE))) >> 32) as u64;
-        let ns = scaled.wrapping_add(field(NS_BASE));
-        fence(Ordering::Acquire);
-        if field::<u32>(GENERATION) == generation {
-            return ns;
-        }
-    }
-    support::wrong(20, format_args!("the time generation never settles"))
-}
 
 /// gettimeofday(2): ns since 1970, and its third result, mach_absolute_time.
 fn kernel_time_ns() -> (u64, u64) {
@@ -126,5 +90,39 @@ fn main(_: &Args) -> i32 {
         apart < SECOND_NS,
         "gettimeofday's mach_absolute_time is {apart} ns away from the commpage's"
     );
+    calendar();
     0
+}
+
+/// The calendar that the page tells without a call: there after a gettimeofday, between two of them, and gone when it is
+/// old.
+fn calendar() {
+    const STALE_US: u64 = 1_000_000;
+    let mut told = 0;
+    let mut last = 0;
+    let end = kernel_time_ns().0 / 1000 + WAIT_NS / 1000;
+    loop {
+        let before = kernel_time_ns().0 / 1000;
+        let page = day_us();
+        let after = kernel_time_ns().0 / 1000;
+        if let Some(page) = page {
+            told += 1;
+            // Each side cuts to microseconds.
+            ensure!(30, before - 1 <= page && page <= after + 1, "{page} us, but between {before} and {after}");
+            ensure!(31, page + 1 >= last, "{page} us after {last}");
+            last = page;
+        }
+        if after >= end {
+            break;
+        }
+    }
+    ensure!(32, told > 0, "the page never tells the calendar");
+    let begin = absolute_time_ns();
+    while absolute_time_ns() - begin < STALE_US * 1000 {
+        if day_us().is_none() {
+            println!("calendar told, and not when it is old");
+            return;
+        }
+    }
+    support::wrong(33, format_args!("the page tells the calendar after a second"));
 }

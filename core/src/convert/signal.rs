@@ -33,13 +33,12 @@ pub fn bit(signal: Signal) -> u32 {
 
 /// Linux's mask for Darwin's.
 pub fn mask_to_linux(mask: u32) -> u64 {
-    let mut linux = 0;
-    for number in 1..32i32 {
-        if mask & bit(Signal::new(number)) != 0
-            && let Some(signal) = to_linux(Signal::new(number))
-        {
+    let (mut linux, mut left) = (0, mask);
+    while left != 0 {
+        if let Some(signal) = to_linux(Signal::new(left.trailing_zeros().wrapping_add(1) as i32)) {
             linux |= 1u64 << signal.wrapping_sub(1);
         }
+        left &= left.wrapping_sub(1);
     }
     linux
 }

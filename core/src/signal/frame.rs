@@ -69,11 +69,10 @@ pub fn deliver<K: Kernel>(
 
     let wide = stored(&thread.vectors) & STORED_AVX_512 != 0;
     let mcontext_size = if wide { size_of::<McontextAvx512>() } else { size_of::<McontextAvx64>() };
-    if signals.frames == 0 {
+    if signals.token == 0 {
         // Without randomness the token is what it was: a check of the program's own, no protection of ours.
         signals.token = linux::process::random_word(kernel).unwrap_or(signals.token);
     }
-    signals.frames = signals.frames.saturating_add(1);
     signals.wide |= wide;
 
     let ucontext_at = below(top.wrapping_sub(RED_ZONE), size_of::<Ucontext64>());
@@ -301,7 +300,6 @@ pub fn sigreturn<K: Kernel>(
     if !good {
         return Err(Errno::EINVAL);
     }
-    thread.signals.frames = thread.signals.frames.saturating_sub(1);
     take_vectors(&mut thread.vectors, &legacy, has_avx.then_some(&upper), has_wide);
     if has_wide {
         take_wide(&mut thread.vectors, &wide);

@@ -198,8 +198,9 @@ impl Info {
     }
 }
 
-/// The signals of one thread.
+/// The signals of one thread. What is looked at in each call comes first.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct ThreadSignals {
     /// The guest's mask.
     pub mask: u32,
@@ -207,13 +208,11 @@ pub struct ThreadSignals {
     pub stack: Sigaltstack,
     /// Whether a handler runs on the alternate stack.
     pub on_stack: bool,
-    /// Mixed into the token that a frame carries and `sigreturn` gives back: random, and anew where no frame is left.
+    /// Mixed into the token that a frame carries and `sigreturn` gives back: random from the first frame on.
     pub token: u64,
     /// The mask to come back to once a signal was delivered under [`ThreadSignals::mask`], or none came: that of a thread
     /// that waits with another one (`pselect`).
     pub put_away: Option<u32>,
-    /// Frames that were pushed and not taken back.
-    frames: u32,
     /// Whether a frame ever had AVX-512's registers: only then one can be taken back with them.
     wide: bool,
     pending: u32,
@@ -231,7 +230,6 @@ impl Default for ThreadSignals {
             on_stack: false,
             token: 0,
             put_away: None,
-            frames: 0,
             wide: false,
             pending: 0,
             infos: [Info::bare(Signal::new(0)); 32],
@@ -240,6 +238,9 @@ impl Default for ThreadSignals {
 }
 
 impl ThreadSignals {
+    /// As much of it as calls look at that no signal interrupts.
+    pub const HOT: usize = core::mem::offset_of!(ThreadSignals, infos);
+
     /// Notes a signal for delivery. One that is already noted keeps its first cause, as XNU's signal list does.
     pub fn note(&mut self, info: Info) {
         let bit = bit(info.signal);

@@ -17,7 +17,7 @@ use std::num::NonZeroU32;
 /// XNU's `SLOW_TSC_THRESHOLD` (`osfmk/i386/tsc.h`): the scale would not fit for counters up to this, in Hz.
 const SLOW_HZ: u64 = 1_000_067_800;
 
-const NS_PER_SECOND: u64 = 1_000_000_000;
+pub(super) const NS_PER_SECOND: u64 = 1_000_000_000;
 
 /// What two readings must lie apart for the rate between them to be good to 1e-4.
 const BASELINE_NS: u64 = 100_000;
@@ -37,17 +37,23 @@ pub struct Sample {
 impl Sample {
     /// Reads both clocks, in less than 1 µs where Linux reads the counter without a system call.
     pub fn now() -> Sample {
-        let mut best = (u64::MAX, Sample { tsc: 0, monotonic_ns: 0 });
-        for _ in 0..TRIES {
-            let before = machine::tsc();
-            let monotonic_ns = machine::clock_ns(libc::CLOCK_MONOTONIC);
-            let took = machine::tsc().wrapping_sub(before);
-            if took < best.0 {
-                best = (took, Sample { tsc: before.wrapping_add(took / 2), monotonic_ns });
-            }
-        }
-        best.1
+        let (tsc, monotonic_ns) = reading(libc::CLOCK_MONOTONIC);
+        Sample { tsc, monotonic_ns }
     }
+}
+
+/// The time stamp counter and one of Linux's clocks at one moment.
+pub(super) fn reading(clock: libc::clockid_t) -> (u64, u64) {
+    let mut best = (u64::MAX, (0, 0));
+    for _ in 0..TRIES {
+        let before = machine::tsc();
+        let clock_ns = machine::clock_ns(clock);
+        let took = machine::tsc().wrapping_sub(before);
+        if took < best.0 {
+            best = (took, (before.wrapping_add(took / 2), clock_ns));
+        }
+    }
+    best.1
 }
 
 /// The time block of the commpage.
@@ -102,8 +108,7 @@ impl Clock {
     /// steps back: a clock that is behind is set, one that is ahead runs slower until as much time again has
     /// passed. None if the samples are too close.
     ///
-    /// The caller publishes it as XNU does (`commpage_set_nanotime`): generation 0, the other fields, the new
-    /// generation; never two threads at once, and soon, for readers still follow the old clock.
+    /// To be published soon, for readers still follow the old clock.
     pub fn refine(&self, first: Sample, last: Sample) -> Option<Clock> {
         let exact = Clock::between(first, last)?;
         let ns_base = self.read(last.tsc).max(last.monotonic_ns);

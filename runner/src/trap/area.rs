@@ -16,7 +16,7 @@ use xnu_abi::darwin::signal::Signal;
 use xnu_backend_linux::ThreadSlot;
 use xnu_core::Thread;
 use xnu_core::registers::{Registers, VectorState};
-use xnu_core::signal::Info;
+use xnu_core::signal::{Info, ThreadSignals};
 
 /// Size and alignment of an area.
 const AREA: usize = 0x4_0000;
@@ -28,13 +28,9 @@ const SIGNAL_STACK: (usize, usize) = (0x7000, 0x1_7000);
 /// The stack that calls are served on, after another page that faults.
 const CALL_STACK: (usize, usize) = (0x1_8000, AREA);
 
-/// A thread of the guest.
+/// A thread of the guest. A call touches one page of it: what is large and rarely needed comes last.
 #[repr(C)]
 pub struct GuestThread {
-    /// What the core knows of it.
-    pub thread: Thread,
-    /// Who it is to the engine of Mach ports.
-    pub ports: ThreadSlot,
     /// What it belongs to; in the first thread's area.
     pub guest: &'static Guest,
     /// The rip, cs, rflags, rsp and ss that `iretq` takes.
@@ -53,6 +49,10 @@ pub struct GuestThread {
     pub(super) inbox: AtomicU32,
     /// Whether a signal has made the thread watched (see the handler).
     pub(super) watched: AtomicBool,
+    /// Who it is to the engine of Mach ports.
+    pub ports: ThreadSlot,
+    /// What the core knows of it.
+    pub thread: Thread,
     letters: [Info; 32],
 }
 
@@ -188,13 +188,17 @@ const _: () = assert!(STANDARD_AVX_512_END <= VectorState::LENGTH);
 const MXCSR: usize = 24;
 const MXCSR_INITIAL: u32 = 0x1f80;
 
-/// Maps an area at a multiple of its size, with the pages between its parts made to fault.
+/// Maps an area at a multiple of its size, with the pages between its parts made to fault. A forked child gets the stack of
+/// signal handlers empty: nothing on it is needed, and neither side has to copy it.
+///
+/// Behind the image if there is room, whose tables of pages it then shares.
 fn map_aligned() -> io::Result<*mut u8> {
     let protection = libc::PROT_READ | libc::PROT_WRITE;
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
     // SAFETY: a new mapping twice as large; its ends outside the aligned part are unmapped, its gaps protected.
     unsafe {
-        let wide = libc::mmap(ptr::null_mut(), AREA * 2, protection, flags, -1, 0);
+        let behind = super::entry::image().end as *mut libc::c_void;
+        let wide = libc::mmap(behind, AREA * 2, protection, flags, -1, 0);
         if wide == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
@@ -213,6 +217,9 @@ fn map_aligned() -> io::Result<*mut u8> {
                 return Err(io::Error::last_os_error());
             }
         }
+        let stack = (aligned + SIGNAL_STACK.0) as *mut libc::c_void;
+        // Where Linux cannot, it copies.
+        libc::madvise(stack, SIGNAL_STACK.1 - SIGNAL_STACK.0, libc::MADV_WIPEONFORK);
         Ok(aligned as *mut u8)
     }
 }
@@ -229,5 +236,7 @@ fn components() -> Option<u32> {
     Some(enabled & VectorState::COMPONENTS as u32)
 }
 
-const _: () =
-    assert!(offset_of!(GuestThread, thread) == 0, "the vector state is aligned from the area's start");
+const _: () = assert!(
+    offset_of!(GuestThread, thread) + offset_of!(Thread, signals) + ThreadSignals::HOT <= 0x1000,
+    "a call touches one page of the thread"
+);

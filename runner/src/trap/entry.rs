@@ -14,7 +14,9 @@ use std::io;
 use std::mem::offset_of;
 use std::ops::Range;
 
+// Text that every call runs through lies together: a forked child fetches its pages anew.
 global_asm!(
+    ".pushsection .text.xnu_trap, \"ax\", @progbits",
     ".globl xnu_trap_call",
     ".globl xnu_trap_interrupt",
     ".globl xnu_trap_leave",
@@ -103,6 +105,16 @@ global_asm!(
     "syscall",
     "ret",
     "xnu_trap_arm_end:",
+    // Where the C library keeps what Linux tells it of the processor, from the thread pointer; 0 for one that does not.
+    ".weak __rseq_offset",
+    "xnu_rseq_offset:",
+    "mov rax, [rip + __rseq_offset@GOTPCREL]",
+    "test rax, rax",
+    "je 7f",
+    "mov rax, [rax]",
+    "7:",
+    "ret",
+    ".popsection",
     components = const offset_of!(GuestThread, components),
     compact = const offset_of!(GuestThread, compact),
     vectors = const offset_of!(GuestThread, thread.vectors),
@@ -142,6 +154,7 @@ unsafe extern "C" {
     fn xnu_trap_restorer();
     fn xnu_trap_arm(start: u64, length: u64) -> i64;
     fn xnu_trap_arm_end();
+    fn xnu_rseq_offset() -> isize;
     // The linker's: the beginning of the image, the end of its text, the end of its variables.
     static __executable_start: u8;
     static etext: u8;
@@ -201,6 +214,29 @@ pub(super) fn arm(text: &Range<u64>) -> io::Result<()> {
     match unsafe { xnu_trap_arm(text.start, text.end - text.start) } {
         0 => Ok(()),
         error => Err(io::Error::from_raw_os_error(-error as i32)),
+    }
+}
+
+/// Ends what the C library has Linux note down at each return to the thread (`rseq`): nobody reads it any more, and each
+/// trap would pay for it. Where it was never begun nothing happens.
+pub(super) fn end_rseq() {
+    const LENGTH: usize = 32;
+    const UNREGISTER: usize = 1;
+    const SIGNATURE: usize = 0x5305_3053;
+    // SAFETY: Linux forgets an address, and writes to it once more; the C library has it for as long as the thread lives.
+    unsafe {
+        let offset = xnu_rseq_offset();
+        if offset != 0 {
+            let thread: isize;
+            asm!("mov {}, fs:0", out(reg) thread, options(nostack, readonly));
+            sc::platform::syscall4(
+                libc::SYS_rseq as usize,
+                (thread + offset) as usize,
+                LENGTH,
+                UNREGISTER,
+                SIGNATURE,
+            );
+        }
     }
 }
 

@@ -21,6 +21,7 @@ use libc::{
     REG_RBP, REG_RBX, REG_RCX, REG_RDI, REG_RDX, REG_RIP, REG_RSI, REG_RSP, REG_TRAPNO, siginfo_t,
     ucontext_t,
 };
+use std::arch::asm;
 use std::io;
 use std::mem::MaybeUninit;
 use std::ptr;
@@ -114,6 +115,7 @@ const SA_ONSTACK: u64 = libc::SA_ONSTACK as u64;
 const SA_NODEFER: u64 = libc::SA_NODEFER as u64;
 const SA_RESTORER: u64 = 0x0400_0000;
 
+#[unsafe(link_section = ".text.xnu_trap")]
 unsafe extern "C" fn on_signal(number: i32, info: *mut siginfo_t, context: *mut ucontext_t) {
     let here = 0u8;
     // SAFETY: the handler runs on the area's signal stack, and nothing else uses the thread's state meanwhile but the
@@ -159,7 +161,7 @@ unsafe extern "C" fn on_signal(number: i32, info: *mut siginfo_t, context: *mut 
             thread.post(darwin);
             if leaving {
                 resume(thread, context, Resume::Leave);
-            } else {
+            } else if !lets_signals_in(thread) {
                 watch(thread);
             }
         }
@@ -190,6 +192,17 @@ fn watched_call(thread: &mut GuestThread, context: &mut ucontext_t) {
     }
     registers[REG_RAX as usize] = linux(call, &arguments);
     watch(thread);
+}
+
+/// Whether the call being served is one that brings signals about or lets them in, and then waits for nothing: the signal
+/// is its own, and no watch is needed.
+fn lets_signals_in(thread: &GuestThread) -> bool {
+    const KILL: u64 = 0x200_0000 + 37;
+    const SIGPROCMASK: u64 = 0x200_0000 + 48;
+    const SIGRETURN: u64 = 0x200_0000 + 184;
+    const PTHREAD_KILL: u64 = 0x200_0000 + 328;
+    const PTHREAD_SIGMASK: u64 = 0x200_0000 + 329;
+    matches!(thread.thread.registers.rax, KILL | SIGPROCMASK | SIGRETURN | PTHREAD_KILL | PTHREAD_SIGMASK)
 }
 
 /// From here on the next Linux call of the core comes to the handler.
@@ -299,6 +312,7 @@ fn resume(thread: &mut GuestThread, context: &mut ucontext_t, to: Resume) {
 }
 
 /// Copies the guest's registers from the frame to the thread.
+#[inline(always)]
 fn take_registers(thread: &mut GuestThread, context: &ucontext_t) {
     let from = |register: i32| context.uc_mcontext.gregs[register as usize] as u64;
     thread.thread.registers = Registers {
@@ -328,12 +342,22 @@ fn take_registers(thread: &mut GuestThread, context: &ucontext_t) {
 
 /// Copies the guest's vector registers from the frame to the thread: Linux has saved them there in the standard
 /// format, which `xrstor` takes as well.
+#[inline(always)]
 fn take_vectors(thread: &mut GuestThread, context: &ucontext_t) {
     let length = thread.vector_length();
     let from = context.uc_mcontext.fpregs.cast::<u8>();
     if !from.is_null() {
         // SAFETY: Linux wrote at least that much, as these components are enabled; the thread has room for it.
-        unsafe { ptr::copy_nonoverlapping(from, thread.thread.vectors.0.as_mut_ptr(), length) };
+        unsafe {
+            // In place of the C library's copy, whose page a forked child would have to fetch for this alone.
+            asm!(
+                "rep movsb",
+                inout("rcx") length => _,
+                inout("rsi") from => _,
+                inout("rdi") thread.thread.vectors.0.as_mut_ptr() => _,
+                options(nostack, preserves_flags)
+            );
+        }
     }
 }
 

@@ -115,6 +115,7 @@ impl GuestThread {
     pub fn start(&mut self, registers: Registers) -> Result<std::convert::Infallible, Refused> {
         self.thread.registers = registers;
         entry::arm(&self.guest.text).map_err(Refused)?;
+        entry::end_rseq();
         heap::take_over();
         entry::start(self)
     }

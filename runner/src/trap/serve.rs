@@ -8,10 +8,14 @@
 use super::area::GuestThread;
 use super::entry::arm;
 use super::handler::unwatch;
+use crate::commpage;
+use crate::ports::Ports;
+use crate::trace::Recorder;
 use std::sync::atomic::Ordering;
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::signal::{SigactionFlags, Signal};
 use xnu_abi::linux::KernelSigaction;
+use xnu_backend_linux::Linux;
 use xnu_core::dispatch::{self, Call};
 use xnu_core::registers::Registers;
 use xnu_core::signal::{Info, KEPT, Next, deliver_next, force, install};
@@ -22,6 +26,7 @@ use xnu_core::{Context, Reply, bsd, convert, linux};
 const TRAP_FLAG: u64 = 0x100;
 
 /// Serves the call in the thread's registers.
+#[unsafe(link_section = ".text.xnu_trap")]
 pub(super) unsafe extern "sysv64" fn serve(thread: *mut GuestThread) {
     // SAFETY: see the module.
     let thread = unsafe { &mut *thread };
@@ -39,15 +44,14 @@ pub(super) unsafe extern "sysv64" fn serve(thread: *mut GuestThread) {
             let mut cx = Context { process, thread: Some(&mut thread.thread) };
             let reply = match &guest.recorder {
                 None => call.dispatch(&mut cx),
-                Some(recorder) => {
-                    let entered = recorder.enter(&process.kernel, &call);
-                    let reply = call.dispatch(&mut cx);
-                    recorder.leave(&process.kernel, &call, entered, &reply);
-                    reply
-                }
+                Some(recorder) => recorded(recorder, &call, &mut cx),
             };
             if forks || executes {
                 forked(thread, reply);
+            }
+            if bsd && call.number == GETTIMEOFDAY {
+                // Made because the page had no time to tell.
+                commpage::refresh(&process.kernel);
             }
             if reply == Reply::Error(Errno::EINTR) && is_restartable(&call) {
                 thread.interrupted = Some(thread.thread.registers);
@@ -57,7 +61,7 @@ pub(super) unsafe extern "sysv64" fn serve(thread: *mut GuestThread) {
         Err(undecodable) => {
             let reply = undecodable.reply();
             if let Some(recorder) = &guest.recorder {
-                recorder.undecodable(&process.kernel, thread.thread.registers.rax, &reply);
+                not_decoded(recorder, thread, &reply);
             }
             (undecodable.class(), reply)
         }
@@ -70,7 +74,23 @@ pub(super) unsafe extern "sysv64" fn serve(thread: *mut GuestThread) {
     }
 }
 
+/// Serves the call and tells about it. Apart, for recording takes much of the stack.
+#[inline(never)]
+fn recorded(recorder: &Recorder, call: &Call, cx: &mut Context<'_, Linux, Ports>) -> Reply {
+    let kernel = cx.kernel();
+    let entered = recorder.enter(kernel, call);
+    let reply = call.dispatch(cx);
+    recorder.leave(kernel, call, entered, &reply);
+    reply
+}
+
+#[inline(never)]
+fn not_decoded(recorder: &Recorder, thread: &GuestThread, reply: &Reply) {
+    recorder.undecodable(&thread.guest.process.kernel, thread.thread.registers.rax, reply);
+}
+
 /// Delivers what is ready before the guest goes on.
+#[unsafe(link_section = ".text.xnu_trap")]
 pub(super) unsafe extern "sysv64" fn leave(thread: *mut GuestThread) {
     // SAFETY: see the module.
     let thread = unsafe { &mut *thread };
@@ -123,6 +143,7 @@ fn come_back_to_mask(thread: &mut GuestThread) -> bool {
 }
 
 const FORK: u32 = 2;
+const GETTIMEOFDAY: u32 = 116;
 const EXECVE: u32 = 59;
 const MAC_EXECVE: u32 = 380;
 const POSIX_SPAWN: u32 = 244;
@@ -172,6 +193,7 @@ fn restart(thread: &mut GuestThread) {
     }
 }
 
+#[inline(never)]
 fn tell(thread: &GuestThread, info: &Info) {
     if let Some(recorder) = &thread.guest.recorder {
         recorder.signal(&thread.guest.process.kernel, info);

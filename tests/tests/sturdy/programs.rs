@@ -222,7 +222,7 @@ fn with_segment(address: u64, size: u64) -> Vec<u8> {
 
 /// Where the runner's own parts are when addresses are not random, from the maps of a guest that waits.
 fn own_addresses() -> Vec<(u64, String)> {
-    let mut command = xnurun([guest("spin_getppid").as_os_str(), "1000000000".as_ref()]);
+    let mut command = xnurun([guest("spin").as_os_str(), "getppid".as_ref(), "1000000000".as_ref()]);
     confine::fixed_addresses(&mut command);
     let child = command.spawn().expect("the runner");
     let maps = format!("/proc/{}/maps", child.id());

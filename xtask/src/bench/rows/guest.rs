@@ -18,6 +18,27 @@ pub(super) const ROWS: &[Row] = &[
         sides: trapped,
     },
     Row {
+        name: "commpage-gettimeofday",
+        what: "gettimeofday of a guest, from the commpage",
+        against: "gettimeofday by the vDSO",
+        goal: 1.2,
+        sides: || spin("gettimeofday"),
+    },
+    Row {
+        name: "signal",
+        what: "kill of oneself, handler and return, in a guest",
+        against: "the same in a static ELF program",
+        goal: 3.0,
+        sides: || spin("signal"),
+    },
+    Row {
+        name: "fork-wait",
+        what: "fork, exit and wait in a guest",
+        against: "the same in a static ELF program",
+        goal: 1.5,
+        sides: || spin("fork"),
+    },
+    Row {
         name: "start",
         what: "start of a guest to its first instruction",
         against: "execve of a static ELF program",
@@ -67,15 +88,27 @@ fn children_time() -> Result<Duration, String> {
     Ok(time(usage.ru_utime) + time(usage.ru_stime))
 }
 
-/// The guest makes so many calls; the time of a guest that makes none is taken off.
-fn trapped() -> Result<(Side, Side), String> {
-    let (runner, guest) = (runner()?, guest("spin_getppid")?);
-    let ours = Side::timed(move |count| {
-        let with = cpu_time(Command::new(&runner).arg(&guest).arg(count.to_string()))?;
-        let without = cpu_time(Command::new(&runner).arg(&guest).arg("0"))?;
+/// What so many times cost: a program is told how often, and the time of one that is told 0 is taken off.
+fn per_time(mut command: impl FnMut(u64) -> Command + 'static) -> Side {
+    Side::timed(move |count| {
+        let with = cpu_time(&mut command(count))?;
+        let without = cpu_time(&mut command(0))?;
         Ok(with.saturating_sub(without).max(Duration::from_nanos(1)))
-    });
-    Ok((ours, Side::call(getppid)))
+    })
+}
+
+/// The guest `spin` doing this.
+fn spinning(subject: &'static str) -> Result<Side, String> {
+    let (runner, guest) = (runner()?, guest("spin")?);
+    Ok(per_time(move |count| {
+        let mut command = Command::new(&runner);
+        command.arg(&guest).args([subject, &count.to_string()]);
+        command
+    }))
+}
+
+fn trapped() -> Result<(Side, Side), String> {
+    Ok((spinning("getppid")?, Side::call(getppid)))
 }
 
 #[allow(unsafe_code)]
@@ -84,17 +117,71 @@ fn getppid() -> i32 {
     unsafe { libc::getppid() }
 }
 
+/// The guest's loop, and the same in C.
+fn spin(subject: &'static str) -> Result<(Side, Side), String> {
+    let program = compile("spin", SPIN)?;
+    let theirs = per_time(move |count| {
+        let mut command = Command::new(&program);
+        command.args([subject, &count.to_string()]);
+        command
+    });
+    Ok((spinning(subject)?, theirs))
+}
+
+/// `spin SUBJECT COUNT`, as the guest of this name.
+const SPIN: &str = r#"
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static volatile long caught;
+static void handler(int number, siginfo_t *info, void *context) { caught++; }
+
+int main(int argc, char **argv) {
+    long count = atol(argv[2]);
+    struct sigaction action = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO};
+    struct timeval time;
+    pid_t self = getpid();
+    sigaction(SIGUSR1, &action, 0);
+    for (long i = 0; i < count; i++) {
+        int status = 0;
+        switch (argv[1][0]) {
+        case 'g':
+            if (gettimeofday(&time, 0)) return 1;
+            break;
+        case 's':
+            if (kill(self, SIGUSR1)) return 1;
+            break;
+        default:
+            self = fork();
+            if (self == 0) _exit(7);
+            if (waitpid(self, &status, 0) != self || WEXITSTATUS(status) != 7) return 1;
+        }
+    }
+    return argv[1][0] == 's' && caught != count;
+}
+"#;
+
+/// A static program from its source in C.
+fn compile(name: &str, source: &str) -> Result<PathBuf, String> {
+    let folder = workspace::target().join("bench");
+    let (file, program) = (folder.join(name).with_extension("c"), folder.join(name));
+    let cannot = |error: std::io::Error| format!("{}: {error}", folder.display());
+    fs::create_dir_all(&folder).map_err(cannot)?;
+    fs::write(&file, source).map_err(cannot)?;
+    run(Command::new("cc").args(["-O2", "-static", "-o"]).args([&program, &file]))?;
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).map_err(cannot)?;
+    Ok(program)
+}
+
 /// A program of the C library's that does nothing: what the system's own programs cost when linked statically.
 const NOTHING: &str = "int main(void) { return 0; }\n";
 
 fn start() -> Result<(Side, Side), String> {
-    let folder = workspace::target().join("bench");
-    let (source, program) = (folder.join("nothing.c"), folder.join("nothing"));
-    let cannot = |error: std::io::Error| format!("{}: {error}", folder.display());
-    fs::create_dir_all(&folder).map_err(cannot)?;
-    fs::write(&source, NOTHING).map_err(cannot)?;
-    run(Command::new("cc").args(["-O2", "-static", "-o"]).args([&program, &source]))?;
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).map_err(cannot)?;
+    let program = compile("nothing", NOTHING)?;
     let mut ours = Command::new(runner()?);
     ours.arg(guest("start")?);
     Ok((Side::command(ours), Side::command(Command::new(program))))
