@@ -60,7 +60,8 @@ struct Arrival {
     context: u64,
 }
 
-/// What a receiver got.
+/// What a receiver got. It is looked at once, where it is: a box would cost an allocation for each message.
+#[allow(clippy::large_enum_variant)]
 enum Got<R> {
     /// The thread is gone.
     Nothing,

@@ -59,7 +59,7 @@ fn requests_are_answered_and_leave_nothing() {
                 to: numbers.next() as u8,
                 fields: (0..numbers.next() % 8)
                     .map(|_| match numbers.next() % 3 {
-                        0 => 0xee00 | numbers.next() as u32 % 256,
+                        0 => 0xee00 | (numbers.next() as u32 % 256),
                         1 => numbers.next() as u32 % 32,
                         _ => numbers.next() as u32,
                     })
