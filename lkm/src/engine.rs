@@ -30,6 +30,8 @@ pub struct Engine<H: Host> {
     guards: AtomicU32,
     /// Some thread was suspended.
     pub(crate) suspended: AtomicBool,
+    /// Some task was replaced or ended: until then every caller's task is good.
+    stale: AtomicBool,
 }
 
 impl<H: Host> Engine<H> {
@@ -41,6 +43,7 @@ impl<H: Host> Engine<H> {
             exceptions: AtomicBool::new(false),
             guards: AtomicU32::new(0),
             suspended: AtomicBool::new(false),
+            stale: AtomicBool::new(false),
         }
     }
 
@@ -86,6 +89,9 @@ impl<H: Host> Engine<H> {
             state.caller = caller;
             let result = work(state);
             take_wakes(state, &mut wakes);
+            if state.stale {
+                self.stale.store(true, Ordering::Release);
+            }
             (result, core::mem::take(&mut state.guards_noted))
         });
         if guards != 0 {
@@ -129,13 +135,18 @@ impl<H: Host> Engine<H> {
         }
     }
 
+    /// Whether the caller's task is gone, or its process has a newer one.
+    pub(crate) fn is_replaced(&self, caller: Caller) -> bool {
+        self.stale.load(Ordering::Acquire)
+            && self.enter(caller, |state| state.tasks.get(caller.task).is_none_or(|task| task.replaced))
+    }
+
     /// Blocks the caller, whose wait is registered, until the wait ends, the time is up or it is interrupted.
     pub(crate) fn block(&self, caller: Caller, deadline: Option<u64>) -> Outcome {
         let mut woken = Wake::Woken;
         loop {
-            let now = self.host.now();
             let next = self.enter(caller, |state| {
-                state.timers_run(now);
+                state.timers_run(|| self.host.now());
                 let Some(thread) = state.threads.get_mut(caller.thread) else {
                     return Err(Outcome::Interrupted);
                 };
@@ -145,7 +156,7 @@ impl<H: Host> Engine<H> {
                 }
                 let outcome = match woken {
                     Wake::Interrupted => Outcome::Interrupted,
-                    _ if deadline.is_some_and(|deadline| deadline <= now) => Outcome::TimedOut,
+                    _ if deadline.is_some_and(|deadline| deadline <= self.host.now()) => Outcome::TimedOut,
                     _ => return Ok(state.timers_next()),
                 };
                 state.wait_leave(caller.thread);

@@ -52,6 +52,26 @@ struct Arrived {
     errors: i32,
 }
 
+/// A message that left the queue for good, or what is left of one whose header found no names.
+struct Arrival {
+    result: Result<Arrived, (MachMsgReturn, (MachMsgHeader, bool))>,
+    /// What the trailer tells of.
+    of: Kmsg,
+    context: u64,
+}
+
+/// What a receiver got. It is looked at once, where it is: a box would cost an allocation for each message.
+#[allow(clippy::large_enum_variant)]
+enum Got<R> {
+    /// The thread is gone.
+    Nothing,
+    TooLarge(Reception),
+    /// A message that needs this room first.
+    Needs(Reception, Vec<Place<R>>),
+    /// A message that needs none.
+    Arrival(Reception, Arrival),
+}
+
 /// The `msgh_bits` of three dispositions.
 fn bits(remote: MsgType, local: MsgType, voucher: MsgType, complex: bool) -> u32 {
     let complex = if complex { MACH_MSGH_BITS_COMPLEX } else { 0 };
@@ -160,6 +180,34 @@ impl<R> State<R> {
             _ => Place::None,
         }));
         needs
+    }
+
+    /// What the caller's reception says, up to where the lock must be let go.
+    fn reception(&mut self, incoming: &Incoming) -> Got<R> {
+        let Some(thread) = self.threads.get_mut(self.caller.thread) else { return Got::Nothing };
+        let got = thread.reception;
+        thread.reception.kmsg = Id::NONE;
+        if got.too_large {
+            return Got::TooLarge(got);
+        }
+        let needs = self.body_needs(got.kmsg);
+        if needs.is_empty() {
+            let arrival = self.arrival(got.kmsg, &[], incoming);
+            return Got::Arrival(got, arrival);
+        }
+        Got::Needs(got, needs)
+    }
+
+    /// Takes a message out of the engine: its rights are names now.
+    fn arrival(&mut self, kmsg: KmsgId, places: &[Room], incoming: &Incoming) -> Arrival {
+        let dest = self.kmsgs.at(kmsg).dest;
+        let context = self.ports.at(dest).context;
+        let result = match self.header_names(kmsg, incoming.options) {
+            Ok(header) => Ok(self.arrive(kmsg, header, places, incoming, false)),
+            Err(error) => Err((error, self.arrive_too_large(kmsg))),
+        };
+        let of = self.kmsgs.remove(kmsg).unwrap_or(Kmsg::nobody());
+        Arrival { result, of, context }
     }
 
     /// Names for everything in a message, whose bytes are put together; the message is gone then.
@@ -303,7 +351,6 @@ impl<R> State<R> {
 impl<H: Host> Engine<H> {
     /// Receives a message for the caller (`mach_msg_trap_receive`).
     pub(crate) fn receive(&self, caller: Caller, incoming: &Incoming) -> Result<(), MachMsgReturn> {
-        let now = self.host.now();
         let reception = Reception {
             options: incoming.options,
             size: incoming.size,
@@ -311,62 +358,63 @@ impl<H: Host> Engine<H> {
             ..Reception::NONE
         };
         let begun = self.enter(caller, |state| {
-            state.timers_run(now);
+            state.timers_run(|| self.host.now());
             let source = state.source(incoming.name)?;
             if incoming.sync != 0 {
                 state.check_sync(source, incoming.sync)?;
             }
-            state.receive(source, reception, incoming.timeout_ms)
+            Ok(match state.receive(source, reception, incoming.timeout_ms)? {
+                Receiving::Wait => None,
+                Receiving::Done => Some(state.reception(incoming)),
+            })
         });
-        if begun? == Receiving::Wait {
-            let limited = incoming.options.contains(MsgOption::MACH64_RCV_TIMEOUT);
-            let deadline = limited.then(|| now.saturating_add(u64::from(incoming.timeout_ms) * 1_000_000));
-            match self.block(caller, deadline) {
-                Outcome::Awakened => {}
-                Outcome::Restart => return Err(MachMsgReturn::MACH_RCV_PORT_CHANGED),
-                Outcome::TimedOut => return Err(MachMsgReturn::MACH_RCV_TIMED_OUT),
-                Outcome::Interrupted => return Err(MachMsgReturn::MACH_RCV_INTERRUPTED),
-            }
+        if let Some(got) = begun? {
+            return self.received(caller, incoming, got);
         }
-        self.received(caller, incoming)
+        let limited = incoming.options.contains(MsgOption::MACH64_RCV_TIMEOUT);
+        let nanoseconds = u64::from(incoming.timeout_ms) * 1_000_000;
+        let deadline = limited.then(|| self.host.now().saturating_add(nanoseconds));
+        match self.block(caller, deadline) {
+            Outcome::Awakened => {
+                let got = self.enter(caller, |state| state.reception(incoming));
+                self.received(caller, incoming, got)
+            }
+            Outcome::Restart => Err(MachMsgReturn::MACH_RCV_PORT_CHANGED),
+            Outcome::TimedOut => Err(MachMsgReturn::MACH_RCV_TIMED_OUT),
+            Outcome::Interrupted => Err(MachMsgReturn::MACH_RCV_INTERRUPTED),
+        }
     }
 
     /// Gives the caller what its reception says (`mach_msg_receive_results`).
-    fn received(&self, caller: Caller, incoming: &Incoming) -> Result<(), MachMsgReturn> {
-        let got = self.enter(caller, |state| {
-            let thread = state.threads.get_mut(caller.thread)?;
-            let got = thread.reception;
-            thread.reception.kmsg = Id::NONE;
-            if got.too_large {
-                return Some((got, Vec::new()));
+    fn received(
+        &self,
+        caller: Caller,
+        incoming: &Incoming,
+        got: Got<H::Region>,
+    ) -> Result<(), MachMsgReturn> {
+        let (got, arrival, places) = match got {
+            Got::Nothing => return Err(MachMsgReturn::MACH_RCV_INTERRUPTED),
+            Got::TooLarge(got) if got.kmsg.is_none() => {
+                return Err(self.tell_too_large(caller, incoming, &got));
             }
-            Some((got, state.body_needs(got.kmsg)))
-        });
-        let Some((got, needs)) = got else { return Err(MachMsgReturn::MACH_RCV_INTERRUPTED) };
-        if got.too_large && got.kmsg.is_none() {
-            return Err(self.tell_too_large(caller, incoming, &got));
-        }
-        if got.too_large {
-            let (header, aux) = self.enter(caller, |state| state.arrive_too_large(got.kmsg));
-            let plain = Kmsg::nobody();
-            let aux = aux.then(Vec::new);
-            let written =
-                self.write(caller, incoming, header.as_bytes().to_vec(), aux, Some((&plain, got.seqno, 0)));
-            return Err(written.err().unwrap_or(MachMsgReturn::MACH_RCV_TOO_LARGE));
-        }
-        let places = self.make_room(caller, needs);
-        let arrived = self.enter(caller, |state| {
-            let dest = state.kmsgs.at(got.kmsg).dest;
-            let context = state.ports.at(dest).context;
-            let result = match state.header_names(got.kmsg, incoming.options) {
-                Ok(header) => Ok(state.arrive(got.kmsg, header, &places, incoming, false)),
-                Err(error) => Err((error, state.arrive_too_large(got.kmsg))),
-            };
-            let of = state.kmsgs.remove(got.kmsg).unwrap_or(Kmsg::nobody());
-            (result, of, context)
-        });
-        match arrived {
-            (Ok(arrived), of, context) => {
+            Got::TooLarge(got) => {
+                let (header, aux) = self.enter(caller, |state| state.arrive_too_large(got.kmsg));
+                let plain = Kmsg::nobody();
+                let aux = aux.then(Vec::new);
+                let header = header.as_bytes().to_vec();
+                let written = self.write(caller, incoming, header, aux, Some((&plain, got.seqno, 0)));
+                return Err(written.err().unwrap_or(MachMsgReturn::MACH_RCV_TOO_LARGE));
+            }
+            Got::Arrival(got, arrival) => (got, arrival, Vec::new()),
+            Got::Needs(got, needs) => {
+                let places = self.make_room(caller, needs);
+                let arrival = self.enter(caller, |state| state.arrival(got.kmsg, &places, incoming));
+                (got, arrival, places)
+            }
+        };
+        let Arrival { result, of, context } = arrival;
+        match result {
+            Ok(arrived) => {
                 let errors = arrived.errors;
                 for (address, names) in &arrived.arrays {
                     // The array was made a moment ago; where the program took it away, the names stay unread.
@@ -375,7 +423,7 @@ impl<H: Host> Engine<H> {
                 self.write(caller, incoming, arrived.bytes, arrived.aux, Some((&of, got.seqno, context)))?;
                 if errors == 0 { Ok(()) } else { Err(MachMsgReturn::new(errors)) }
             }
-            (Err((error, (header, aux))), of, context) => {
+            Err((error, (header, aux))) => {
                 for (address, size) in places.into_iter().flatten().filter(|(_, size)| *size > 0) {
                     self.host.deallocate(caller.task, address, size);
                 }

@@ -69,6 +69,8 @@ pub(crate) struct State<R> {
     wakes: Vec<ThreadId>,
     /// Guard exceptions since the lock was taken, of threads that had none.
     pub(crate) guards_noted: u32,
+    /// Some task was replaced or ended.
+    pub(crate) stale: bool,
     no_space: Space,
 }
 
@@ -94,6 +96,7 @@ impl<R> State<R> {
             caller: Caller::ENGINE,
             wakes: Vec::new(),
             guards_noted: 0,
+            stale: false,
             no_space: Space::dead(),
         }
     }

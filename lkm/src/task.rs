@@ -382,6 +382,7 @@ impl<R> State<R> {
         }
         of.started_suspended = stop;
         self.tasks.at_mut(from).replaced = true;
+        self.stale = true;
     }
 
     fn thread_of(&mut self, task: TaskId, tid: u64) -> Result<ThreadId, KernReturn> {
@@ -441,6 +442,7 @@ impl<R> State<R> {
 
     /// Ends a task: its threads, its rights, its semaphores and the ports that stand for it.
     pub(crate) fn task_end(&mut self, task: TaskId) {
+        self.stale = true;
         loop {
             let Some(of) = self.tasks.get(task) else { return };
             let thread = of.threads.first();
@@ -496,7 +498,6 @@ impl<H: Host> Engine<H> {
     /// # Errors
     /// `KERN_INVALID_TASK` for a descriptor that is closed, `KERN_RESOURCE_SHORTAGE`.
     pub fn caller(&self, open: OpenId, process: Process, tid: u64) -> Result<Caller, KernReturn> {
-        let random = self.host.random();
         self.enter(Caller::ENGINE, |state| {
             let owner = state.opens.get(open).ok_or(KernReturn::KERN_INVALID_TASK)?.owner;
             let task = match state.task_of_open(open, process.pid) {
@@ -508,7 +509,7 @@ impl<H: Host> Engine<H> {
                     }
                     task
                 }
-                None => state.task_new(open, process, owner, random)?,
+                None => state.task_new(open, process, owner, self.host.random())?,
             };
             let thread = state.thread_of(task, tid)?;
             Ok(Caller { task, thread })

@@ -91,7 +91,6 @@ fn size(flavor: X86Flavor) -> Option<usize> {
     })
 }
 
-
 /// Whether a flavour may be asked for at exceptions (`VALID_THREAD_STATE_FLAVOR`).
 pub(crate) fn is_flavor(flavor: i32) -> bool {
     matches!(flavor, 1..=13 | 16..=25)

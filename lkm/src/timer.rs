@@ -94,7 +94,12 @@ impl<R> State<R> {
     }
 
     /// Fires the timers that are due.
-    pub(crate) fn timers_run(&mut self, now: u64) {
+    pub(crate) fn timers_run(&mut self, now: impl FnOnce() -> u64) {
+        // A look at the clock may be dear.
+        if self.first_timer.is_none() {
+            return;
+        }
+        let now = now();
         while self.timers_next().is_some_and(|deadline| deadline <= now) {
             let timer = self.first_timer;
             self.timer_set(timer, None);
@@ -166,7 +171,7 @@ impl<H: Host> Engine<H> {
         self.enter(caller, |state| {
             let timer = state.timer_of(name)?;
             state.timer_set(timer, Some(time));
-            state.timers_run(now);
+            state.timers_run(|| now);
             let port = state.timers.at(timer).port;
             state.poke_port(port);
             Ok(())
@@ -180,7 +185,7 @@ impl<H: Host> Engine<H> {
     pub fn mk_timer_cancel(&self, caller: Caller, name: u32, result: u64) -> Result<u64, KernReturn> {
         let now = self.host.now();
         let armed = self.enter(caller, |state| {
-            state.timers_run(now);
+            state.timers_run(|| now);
             let timer = state.timer_of(name)?;
             let armed = state.timers.at(timer).deadline;
             state.timer_set(timer, None);

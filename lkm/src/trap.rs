@@ -312,10 +312,7 @@ impl<H: Host> Engine<H> {
         trap: Option<Trap>,
         argument: TrapArgument<'_>,
     ) -> Result<isize, Errno> {
-        let replaced = |state: &mut crate::state::State<H::Region>| {
-            state.tasks.get(caller.task).is_none_or(|task| task.replaced)
-        };
-        if self.enter(caller, replaced) {
+        if self.is_replaced(caller) {
             return Err(Errno::ENXIO);
         }
         let answer = self.serve(caller, trap.ok_or(Errno::ENOSYS)?, argument);

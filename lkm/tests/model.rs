@@ -4,14 +4,14 @@
 //! `LKM_MODEL_STEPS` and `LKM_MODEL_SEED` say how many steps and which ones.
 
 mod common;
-#[path = "model/reference.rs"]
-mod reference;
+#[path = "model/mod.rs"]
+mod model;
 
 use common::World;
 use common::message::{Message as Sent, RECEIVE_NOW, ROOM, SEND_NOW, port_descriptor};
-use reference::{Entry, Home, Kind, Message, Model, Name, Ref};
+use model::{Entry, Home, Kind, Model, Name, Ref};
 use std::collections::{BTreeMap, VecDeque};
-use xnu_abi::darwin::kern_return::{KernReturn as Kern, MachMsgReturn as Mach};
+use xnu_abi::darwin::kern_return::MachMsgReturn as Mach;
 use xnu_abi::darwin::mach_message::MsgType as Type;
 use xnu_abi::darwin::mach_port::{NotifyId, PortFlavor, PortGuardFlags, PortRight as Right, PortType};
 use xnu_lkm::{Caller, OpenId, Process};
@@ -111,7 +111,8 @@ impl Both {
     fn step(&mut self) {
         let task = self.random.below(TASKS);
         match self.random.below(100) {
-            0..15 => self.allocate(task),
+            0..14 => self.allocate(task),
+            14 => self.special(task),
             15..20 => self.mod_refs(task),
             20..23 => self.deallocate(task),
             23..26 => self.destroy(task),
@@ -154,6 +155,16 @@ impl Both {
         }
     }
 
+    /// The thread's own port for answers, which stays where it is until the thread has another.
+    fn special(&mut self, task: usize) {
+        if self.model.tasks[task].len() >= NAMES {
+            return;
+        }
+        let name = self.world.thread_get_special_reply_port(self.tasks[task]);
+        self.note(format!("{task} special reply port {name:#x}"));
+        self.model.new_special(task, name);
+    }
+
     fn mod_refs(&mut self, task: usize) {
         let name = self.name(task);
         let right = Right::new(self.random.below(5) as u32);
@@ -161,62 +172,7 @@ impl Both {
         self.note(format!("{task} mod_refs {name:#x} {right:?} {delta}"));
         let by = self.tasks[task];
         let done = self.world.mach_port_mod_refs(by, by.task, name, right, delta);
-        assert_eq!(done, self.model_mod_refs(task, name, right, delta));
-    }
-
-    fn model_mod_refs(&mut self, task: usize, name: Name, right: Right, delta: i32) -> Result<(), Kern> {
-        let entry = self.model.entry(task, name)?.clone();
-        let (bad, range) = (Err(Kern::KERN_INVALID_RIGHT), Err(Kern::KERN_INVALID_VALUE));
-        let one = |has: bool| match delta {
-            _ if !has => bad,
-            0 | -1 => Ok(()),
-            _ => range,
-        };
-        match right {
-            Right::MACH_PORT_RIGHT_SEND if entry.send == 0 => bad,
-            Right::MACH_PORT_RIGHT_SEND => {
-                let after = entry.send as i32 + delta;
-                match after {
-                    ..0 => return range,
-                    0.. if delta < 0 => return self.model.drop_urefs(task, name, delta.unsigned_abs()),
-                    _ => self.model.tasks[task].get_mut(&name).unwrap().send = after as u32,
-                }
-                Ok(())
-            }
-            Right::MACH_PORT_RIGHT_DEAD_NAME if entry.dead == 0 => bad,
-            Right::MACH_PORT_RIGHT_DEAD_NAME => {
-                match entry.dead as i32 + delta {
-                    ..0 => return range,
-                    0 => drop(self.model.tasks[task].remove(&name)),
-                    after => self.model.tasks[task].get_mut(&name).unwrap().dead = after as u32,
-                }
-                Ok(())
-            }
-            Right::MACH_PORT_RIGHT_RECEIVE => {
-                one(entry.receive)?;
-                if delta == -1 {
-                    if self.model.guarded(entry.port.unwrap()) {
-                        return bad;
-                    }
-                    self.model.end_receive_name(task, name);
-                }
-                Ok(())
-            }
-            Right::MACH_PORT_RIGHT_SEND_ONCE => {
-                one(entry.once)?;
-                if delta == -1 {
-                    self.model.end_name(task, name);
-                }
-                Ok(())
-            }
-            _ => {
-                one(entry.set.is_some())?;
-                if delta == -1 {
-                    self.model.end_name(task, name);
-                }
-                Ok(())
-            }
-        }
+        assert_eq!(done, self.model.mod_refs(task, name, right, delta));
     }
 
     fn deallocate(&mut self, task: usize) {
@@ -224,19 +180,7 @@ impl Both {
         self.note(format!("{task} deallocate {name:#x}"));
         let by = self.tasks[task];
         let done = self.world.mach_port_deallocate(by, by.task, name);
-        let expected = match self.model.entry(task, name).cloned() {
-            Err(error) => Err(error),
-            Ok(entry) if entry.set.is_some() || entry.once => {
-                self.model.end_name(task, name);
-                Ok(())
-            }
-            Ok(entry) if entry.send > 0 => self.model.drop_urefs(task, name, 1),
-            Ok(entry) if entry.dead > 0 => {
-                self.model_mod_refs(task, name, Right::MACH_PORT_RIGHT_DEAD_NAME, -1)
-            }
-            Ok(_) => Err(Kern::KERN_INVALID_RIGHT),
-        };
-        assert_eq!(done, expected);
+        assert_eq!(done, self.model.deallocate(task, name));
     }
 
     fn destroy(&mut self, task: usize) {
@@ -244,19 +188,7 @@ impl Both {
         self.note(format!("{task} destroy {name:#x}"));
         let by = self.tasks[task];
         let done = self.world.mach_port_destroy(by, by.task, name);
-        let expected = match self.model.entry(task, name).cloned() {
-            Err(error) => Err(error),
-            Ok(Entry { receive: true, port: Some(port), .. })
-                if self.model.ports[port].guard.is_some_and(|guard| guard != 0) =>
-            {
-                Err(Kern::KERN_INVALID_RIGHT)
-            }
-            Ok(_) => {
-                self.model.end_name(task, name);
-                Ok(())
-            }
-        };
-        assert_eq!(done, expected);
+        assert_eq!(done, self.model.destroy(task, name));
     }
 
     fn insert(&mut self, task: usize) {
@@ -265,18 +197,7 @@ impl Both {
         self.note(format!("{task} insert {name:#x} {kind:?}"));
         let by = self.tasks[task];
         let done = self.world.mach_port_insert_right(by, by.task, name, name, kind);
-        let make = kind == Type::MACH_MSG_TYPE_MAKE_SEND;
-        let expected = match self.model.entry(task, name).cloned() {
-            Err(error) => Err(error),
-            Ok(Entry { dead: 1.., .. }) => Err(Kern::KERN_INVALID_CAPABILITY),
-            Ok(entry) if if make { entry.receive } else { entry.send > 0 } => {
-                self.model.ports[entry.port.unwrap()].makes += u32::from(make);
-                self.model.tasks[task].get_mut(&name).unwrap().send += 1;
-                Ok(())
-            }
-            Ok(_) => Err(Kern::KERN_INVALID_RIGHT),
-        };
-        assert_eq!(done, expected);
+        assert_eq!(done, self.model.insert(task, name, kind));
     }
 
     fn disposition(&mut self) -> Type {
@@ -295,17 +216,10 @@ impl Both {
         match self.model.copy_in(task, name, disposition) {
             Ok((right, deleted)) => {
                 let (new, _) = done.unwrap();
-                self.deleted(deleted, name);
+                self.model.deleted(deleted, name);
                 self.model.copy_out(to, right, Kind::of(disposition).unwrap(), new);
             }
             Err(error) => assert_eq!(done.unwrap_err(), error),
-        }
-    }
-
-    /// Whoever waited for a name's end is told.
-    fn deleted(&mut self, notify: Option<usize>, name: Name) {
-        if let Some(port) = notify {
-            self.model.told_deleted(port, name);
         }
     }
 
@@ -331,7 +245,7 @@ impl Both {
                 let possible = id == NotifyId::MACH_NOTIFY_SEND_POSSIBLE;
                 self.model.request(task, name, possible, sync != 0, to)
             }
-            _ => self.model_port_request(task, name, id, sync, to),
+            _ => self.model.port_request(task, name, id, sync, to),
         };
         match asked {
             Ok(previous) => {
@@ -344,41 +258,6 @@ impl Both {
                 self.model.refuse(to);
             }
         }
-    }
-
-    fn model_port_request(
-        &mut self,
-        task: usize,
-        name: Name,
-        id: NotifyId,
-        sync: u32,
-        to: usize,
-    ) -> Result<Option<usize>, Kern> {
-        let destroyed = id == NotifyId::MACH_NOTIFY_PORT_DESTROYED;
-        if destroyed && sync != 0 {
-            return Err(Kern::KERN_INVALID_VALUE);
-        }
-        let entry = self.model.entry(task, name)?.clone();
-        if entry.dead > 0 {
-            return Err(Kern::KERN_INVALID_NAME);
-        }
-        let port = entry.port.filter(|_| entry.receive).ok_or(Kern::KERN_INVALID_RIGHT)?;
-        let senders = self.model.count(port, Kind::Send);
-        let state = &mut self.model.ports[port];
-        if destroyed {
-            if state.backup.is_some() {
-                return Err(Kern::KERN_FAILURE);
-            }
-            state.backup = Some(to);
-            return Ok(None);
-        }
-        let makes = state.makes;
-        let now = senders == 0 && sync <= makes;
-        let previous = std::mem::replace(&mut state.no_senders, if now { None } else { Some(to) });
-        if now {
-            self.model.told_no_senders(to, makes);
-        }
-        Ok(previous)
     }
 
     fn send(&mut self, task: usize) {
@@ -418,7 +297,13 @@ impl Both {
         ));
         let by = self.tasks[task];
         let (done, back) = self.world.send_with(by, &message, SEND_NOW, 0);
-        let taken = self.model_message(task, (dest, dest_disposition), (reply, reply_disposition), &body);
+        let taken = self.model.message(
+            self.next_id,
+            task,
+            (dest, dest_disposition),
+            (reply, reply_disposition),
+            &body,
+        );
         let message = match taken {
             Ok(message) => message,
             Err(error) => return assert_eq!(done, error),
@@ -439,61 +324,6 @@ impl Both {
             assert_eq!(done, Mach::MACH_MSG_SUCCESS);
             self.model.send(message);
         }
-    }
-
-    fn model_message(
-        &mut self,
-        task: usize,
-        dest: (Name, Type),
-        reply: (Name, Type),
-        body: &[(Name, Type)],
-    ) -> Result<Message, Mach> {
-        let none = reply.1 == Type::MACH_MSG_TYPE_PORT_NONE;
-        if self.model.entry(task, dest.0).ok().and_then(|entry| entry.port).is_none() {
-            return Err(Mach::MACH_SEND_INVALID_DEST);
-        }
-        if !none {
-            let bad = Mach::MACH_SEND_INVALID_REPLY;
-            let entry = self.model.entry(task, reply.0).map_err(|_| bad)?;
-            let has = match reply.1 {
-                ONCE => entry.receive,
-                Type::MACH_MSG_TYPE_MOVE_SEND_ONCE => entry.once,
-                _ => entry.send > 0,
-            };
-            if !has || entry.port.is_none() {
-                return Err(bad);
-            }
-        }
-        let taken = self.model.copy_in(task, dest.0, dest.1).map_err(|_| Mach::MACH_SEND_INVALID_DEST)?;
-        let answer =
-            if none { (Ref::Null, None) } else { self.model.copy_in(task, reply.0, reply.1).unwrap() };
-        self.deleted(taken.1, dest.0);
-        self.deleted(answer.1, reply.0);
-        let mut message = Message {
-            id: self.next_id,
-            dest: (taken.0, Kind::of(dest.1).unwrap()),
-            reply: (answer.0, Kind::of(reply.1).unwrap_or(Kind::Send)),
-            body: VecDeque::new(),
-            notice: None,
-            circular: false,
-        };
-        for (name, disposition) in body {
-            match self.model.copy_in(task, *name, *disposition) {
-                Ok((right, deleted)) => {
-                    self.deleted(deleted, *name);
-                    let kind = Kind::of(*disposition).unwrap();
-                    if let (Ref::Port(port), Kind::Receive, Ref::Port(to)) = (right, kind, message.dest.0) {
-                        message.circular |= self.model.in_transit(port, to);
-                    }
-                    message.body.push_back((right, kind));
-                }
-                Err(_) => {
-                    self.model.destroy_message(message);
-                    return Err(Mach::MACH_SEND_INVALID_RIGHT);
-                }
-            }
-        }
-        Ok(message)
     }
 
     fn receive(&mut self, task: usize) {
@@ -568,42 +398,7 @@ impl Both {
             1 => self.world.mach_port_extract_member(by, by.task, name, set),
             _ => self.world.mach_port_move_member(by, by.task, name, set),
         };
-        assert_eq!(done, self.model_members(task, what, name, set));
-    }
-
-    fn model_members(&mut self, task: usize, what: usize, name: Name, set: Name) -> Result<(), Kern> {
-        let entry = self.model.entry(task, name)?.clone();
-        let set = self.model.entry(task, set)?.clone().set;
-        let (Some(port), true, Some(set)) = (entry.port, entry.receive, set) else {
-            return Err(Kern::KERN_INVALID_RIGHT);
-        };
-        let waiting = !self.model.ports[port].queue.is_empty();
-        let is_member = self.model.sets[&set].members.contains(&port);
-        match what {
-            0 if is_member => return Err(Kern::KERN_ALREADY_IN_SET),
-            1 if !is_member => return Err(Kern::KERN_NOT_IN_SET),
-            1 => {
-                let set = self.model.sets.get_mut(&set).unwrap();
-                set.members.retain(|member| *member != port);
-                set.ready.retain(|member| *member != port);
-                return Ok(());
-            }
-            _ => {}
-        }
-        if !is_member {
-            let set = self.model.sets.get_mut(&set).unwrap();
-            set.members.push(port);
-            if waiting {
-                set.ready.push_back(port);
-            }
-        }
-        if what == 2 {
-            for (_, other) in self.model.sets.iter_mut().filter(|(number, _)| **number != set) {
-                other.members.retain(|member| *member != port);
-                other.ready.retain(|member| *member != port);
-            }
-        }
-        Ok(())
+        assert_eq!(done, self.model.members(task, what, name, set));
     }
 
     fn destruct(&mut self, task: usize) {
@@ -613,28 +408,7 @@ impl Both {
         self.note(format!("{task} destruct {name:#x} {delta} {guard}"));
         let by = self.tasks[task];
         let done = self.world.mach_port_destruct(by, by.task, name, delta, guard);
-        let expected = (|| {
-            let entry = self.model.entry(task, name)?.clone();
-            if !entry.receive || delta != 0 && entry.send == 0 {
-                return Err(Kern::KERN_INVALID_RIGHT);
-            }
-            if delta > 0 {
-                return Err(Kern::KERN_INVALID_VALUE);
-            }
-            let port = entry.port.unwrap();
-            if self.model.ports[port].guard.is_some_and(|of| of != guard) {
-                return Err(Kern::KERN_INVALID_ARGUMENT);
-            }
-            if delta.unsigned_abs() > entry.send {
-                return Err(Kern::KERN_INVALID_VALUE);
-            }
-            if delta != 0 {
-                self.model.drop_urefs(task, name, delta.unsigned_abs())?;
-            }
-            self.model.end_receive_name(task, name);
-            Ok(())
-        })();
-        assert_eq!(done, expected);
+        assert_eq!(done, self.model.destruct(task, name, delta, guard));
     }
 
     fn limit(&mut self, task: usize) {
@@ -671,6 +445,15 @@ impl Both {
         self.world.release(self.opens[task]);
         self.model.end_task(task);
         (self.opens[task], self.tasks[task]) = self.birth(task);
+    }
+
+    /// Everybody dies, and nothing is left.
+    fn end(self) {
+        for open in self.opens {
+            self.world.release(open);
+        }
+        let usage = self.world.usage();
+        assert_eq!(xnu_lkm::Usage { bytes: 0, ..usage }, xnu_lkm::Usage::default());
     }
 
     /// Everything that tasks can see is as the model says.
@@ -737,16 +520,31 @@ fn run(seed: u64, steps: usize) {
             std::panic::resume_unwind(panic);
         }
     }
-    // Everybody dies, and nothing is left.
-    for open in both.opens {
-        both.world.release(open);
-    }
-    let usage = both.world.usage();
-    assert_eq!(xnu_lkm::Usage { bytes: 0, ..usage }, xnu_lkm::Usage::default());
+    both.end();
 }
 
 fn from_environment(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(otherwise)
+}
+
+/// A few steps, then one task dies, then more steps.
+fn run_with_death(seed: u64, before: usize, task: usize) {
+    let mut both = Both::new(seed);
+    (0..before).for_each(|_| both.step());
+    both.die(task);
+    both.compare();
+    (0..5).for_each(|_| both.step());
+    both.end();
+}
+
+#[test]
+fn a_task_may_die_after_any_step() {
+    let seed = from_environment("LKM_MODEL_SEED", 1);
+    for seed in seed..seed + from_environment("LKM_MODEL_STEPS", 20_000) / 10_000 {
+        for before in (0..200).step_by(3) {
+            run_with_death(seed, before, before % TASKS);
+        }
+    }
 }
 
 #[test]

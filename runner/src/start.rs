@@ -266,7 +266,10 @@ impl Prepared {
     /// The same for an image that makes Linux calls itself: nothing is trapped.
     fn start_linked(self) -> Result<Infallible, Stopped> {
         let (loaded, dyld, fixed) = self.map()?;
-        let (registers, _) = self.registers(&loaded, dyld.as_ref(), Some(linked::hand_over()))?;
+        let ports = linked::hand_over().map_err(|error| {
+            Stopped::Failed(Failure::new(CANNOT_WORK, format_args!("no memory: {error}")))
+        })?;
+        let (registers, _) = self.registers(&loaded, dyld.as_ref(), Some(ports))?;
         self.confine()?;
         self.fill_commpage(fixed)?;
         self.let_go();

@@ -14,7 +14,13 @@ XNU_EMU_BSD_STUB(sys_getppid, 39)
 XNU_EMU_BSD_STUB(sys_pread, 153)
 XNU_EMU_BSD_STUB(sys_mmap, 197)
 XNU_EMU_BSD_STUB(sys_lseek, 199)
+XNU_EMU_MACH_STUB(mach_port_allocate_trap, 16)
+XNU_EMU_MACH_STUB(mach_port_deallocate_trap, 18)
+XNU_EMU_MACH_STUB(mach_port_mod_refs_trap, 19)
+XNU_EMU_MACH_STUB(mach_port_insert_right_trap, 21)
 XNU_EMU_MACH_STUB(thread_self_trap, 27)
+XNU_EMU_MACH_STUB(task_self_trap, 28)
+XNU_EMU_MACH_STUB(mach_msg_trap, 31)
 
 /* Two words come back from a pipe: the second is what the plain stub drops. */
 	.text

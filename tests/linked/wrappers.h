@@ -20,6 +20,13 @@ long sys_pread(int fd, void *buffer, size_t size, int64_t offset);
 void *sys_mmap(void *at, size_t size, int protection, int flags, int fd, int64_t offset);
 int64_t sys_lseek(int fd, int64_t offset, int whence);
 unsigned thread_self_trap(void);
+unsigned task_self_trap(void);
+int mach_port_allocate_trap(unsigned task, unsigned right, unsigned *name);
+int mach_port_deallocate_trap(unsigned task, unsigned name);
+int mach_port_mod_refs_trap(unsigned task, unsigned name, unsigned right, int delta);
+int mach_port_insert_right_trap(unsigned task, unsigned name, unsigned right, unsigned disposition);
+int mach_msg_trap(void *message, unsigned options, unsigned size, unsigned room, unsigned from, unsigned timeout,
+		  unsigned notify);
 
 enum { O_RDONLY = 0, O_RDWR = 2, O_CREAT = 0x200, O_TRUNC = 0x400 };
 enum { ENOENT = 2, EBADF = 9, EFAULT = 14 };

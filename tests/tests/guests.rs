@@ -62,6 +62,26 @@ fn children_inherit_what_they_can_reach_and_nothing_piles_up() {
 }
 
 #[test]
+fn calls_by_message_carry_memory_both_ways() {
+    says("rpc", &[], 0, "200 calls answered\n");
+}
+
+#[test]
+fn a_server_at_a_set_gets_each_ports_messages_in_order() {
+    says("port_server", &[], 0, "every message served\n");
+}
+
+#[test]
+fn timers_by_port_ring_in_order_and_not_before() {
+    says("mk_timer", &[], 0, "timers ring\n");
+}
+
+#[test]
+fn semaphores_count_time_out_and_end() {
+    says("semaphores", &[], 0, "semaphores count\n");
+}
+
+#[test]
 fn text_runs_where_it_is_linked() {
     says("text_low", &["4"], 4, "hello from XNU\n");
     says("text_high", &["5"], 5, "hello from XNU\n");

@@ -5,6 +5,7 @@ mod bench;
 mod capi;
 mod coverage;
 mod demo;
+mod engine;
 mod fuzz;
 mod guests;
 mod linked;
@@ -39,6 +40,8 @@ enum Command {
     Coverage(coverage::Options),
     /// Run macOS builds of other people's programs beside their Linux builds
     Demo(demo::Options),
+    /// Compare a million operations on ports with a model, and try the engine with threads and schedules at length
+    Engine(engine::Options),
     /// Build a fuzz target with the stable toolchain and run it
     Fuzz(fuzz::Options),
     /// Build the programs of tests/guest as Mach-O files; prints the directory they are in
@@ -57,6 +60,10 @@ enum Command {
     Vchroot(vchroot::Options),
 }
 
+/// The runner's, so that what is measured has it: the C library's until it takes over.
+#[global_allocator]
+static ALLOCATOR: xnurun::heap::Allocator = xnurun::heap::Allocator;
+
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 fn main() -> ExitCode {
@@ -66,6 +73,7 @@ fn main() -> ExitCode {
         Command::Capi(options) => capi::run(&options),
         Command::Coverage(options) => coverage::run(&options),
         Command::Demo(options) => demo::run(&options),
+        Command::Engine(options) => engine::run(&options),
         Command::Fuzz(options) => fuzz::run(&options).map_err(Into::into),
         Command::Guests(options) => guests::run(&options),
         Command::Linked(options) => linked::run(&options),

@@ -11,12 +11,15 @@ use xnu_abi::darwin::mach_message::MsgType;
 use xnu_abi::darwin::mach_port::{PortRight, PortType};
 use xnu_abi::linux::Errno;
 use xnu_lkm::{
-    Caller, Engine, Fault, Host, Lock, Machine, Process, TaskId, TaskUsage, ThreadId, Times, Wake,
+    Caller, Engine, Fault, Host, Lock, Machine, OpenId, Process, TaskId, TaskUsage, ThreadId, Times, Wake,
 };
 
 pub mod message;
 
 pub const PAGE: u64 = 4096;
+
+/// Bytes that a task gets at once at most.
+const SIZE_MAX: u64 = 64 << 20;
 
 /// The time of day.
 pub const CALENDAR: u64 = 1_700_000_000_000_000_005;
@@ -55,10 +58,8 @@ impl Memory {
     }
 
     pub fn allocate_at(&mut self, address: u64, size: u64, overwrite: bool) -> Result<(), Fault> {
-        let taken = self
-            .ranges
-            .iter()
-            .find(|(at, bytes)| **at < address + size && address < **at + bytes.len() as u64);
+        let end = address.checked_add(size).filter(|_| size <= SIZE_MAX).ok_or(Fault)?;
+        let taken = self.ranges.iter().find(|(at, bytes)| **at < end && address < **at + bytes.len() as u64);
         match taken.map(|(at, _)| *at) {
             Some(at) if overwrite => drop(self.ranges.remove(&at)),
             Some(_) => return Err(Fault),
@@ -165,6 +166,9 @@ impl Host for TestHost {
     }
 
     fn capture(&self, task: TaskId, address: u64, size: u64) -> Result<Region, Fault> {
+        if size > SIZE_MAX {
+            return Err(Fault);
+        }
         let mut bytes = vec![0; size as usize];
         self.copy_in(task, address, &mut bytes)?;
         self.regions.set(self.regions.get() + 1);
@@ -178,7 +182,7 @@ impl Host for TestHost {
     }
 
     fn allocate(&self, task: TaskId, size: u64) -> Result<u64, Fault> {
-        if self.refuse_memory.get() {
+        if self.refuse_memory.get() || size > SIZE_MAX {
             return Err(Fault);
         }
         Ok(self.memory.borrow_mut().entry(task).or_default().allocate(size))
@@ -292,9 +296,14 @@ impl World {
 
     /// A process with one thread.
     pub fn task(&self, pid: i32) -> Caller {
+        self.opened(pid).1
+    }
+
+    /// The same, with its open descriptor.
+    pub fn opened(&self, pid: i32) -> (OpenId, Caller) {
         let process = Process { pid, parent: 1, uid: 501, gid: 20 };
         let open = self.engine.open(process).unwrap();
-        self.engine.caller(open, process, pid as u64).unwrap()
+        (open, self.engine.caller(open, process, pid as u64).unwrap())
     }
 
     /// Another thread of a task.

@@ -26,6 +26,7 @@ mod ioctl;
 mod link;
 mod listing;
 mod mach;
+mod mach_bad;
 mod machdep;
 mod memory;
 mod metadata;

@@ -7,8 +7,9 @@ mod copy;
 mod file;
 mod guest;
 mod path;
+mod ports;
 mod printf;
 
 /// Every row, in the order of the report.
 pub(crate) const ALL: &[&[Row]] =
-    &[call::ROWS, copy::ROWS, file::ROWS, printf::ROWS, guest::ROWS, path::ROWS];
+    &[call::ROWS, copy::ROWS, file::ROWS, printf::ROWS, guest::ROWS, path::ROWS, ports::ROWS];

@@ -4,6 +4,9 @@
 
 #![allow(unreachable_pub)]
 
+mod calls;
+mod names;
+
 use std::collections::{BTreeMap, VecDeque};
 use xnu_abi::darwin::kern_return::KernReturn as Kern;
 use xnu_abi::darwin::mach_message::MsgType as Type;
@@ -117,6 +120,8 @@ pub struct PortState {
     pub no_senders: Option<Port>,
     pub backup: Option<Port>,
     pub guard: Option<u64>,
+    /// The port for answers of a task's thread, which cannot be moved.
+    pub special_of: Option<usize>,
     /// Who asked, by place in the table of requests.
     pub asked: Vec<Option<(usize, Name)>>,
 }
@@ -137,8 +142,6 @@ pub struct Model {
     reaping: bool,
 }
 
-type Done = Result<(), Kern>;
-
 impl Model {
     pub fn new_port(&mut self, task: usize, name: Name) {
         assert!(!self.tasks[task].contains_key(&name), "{name:#x} is in use");
@@ -152,10 +155,21 @@ impl Model {
             no_senders: None,
             backup: None,
             guard: None,
+            special_of: None,
             asked: Vec::new(),
         });
         let port = Some(self.ports.len() - 1);
         self.tasks[task].insert(name, Entry { port, receive: true, ..Entry::default() });
+    }
+
+    pub fn new_special(&mut self, task: usize, name: Name) {
+        for port in &mut self.ports {
+            port.special_of = port.special_of.filter(|of| *of != task);
+        }
+        self.new_port(task, name);
+        let port = self.ports.last_mut().unwrap();
+        (port.special_of, port.makes) = (Some(task), 1);
+        self.tasks[task].get_mut(&name).unwrap().send = 1;
     }
 
     pub fn new_set(&mut self, task: usize, name: Name) {
@@ -199,7 +213,7 @@ impl Model {
     }
 
     /// A send right went: of the last one the receiver is told.
-    fn sent_away(&mut self, port: Port) {
+    pub fn sent_away(&mut self, port: Port) {
         if self.ports[port].alive && self.count(port, Kind::Send) == 0 {
             let makes = self.ports[port].makes;
             if let Some(notify) = self.ports[port].no_senders.take() {
@@ -208,14 +222,14 @@ impl Model {
         }
     }
 
-    fn once_died(&mut self, port: Port) {
+    pub fn once_died(&mut self, port: Port) {
         if self.ports[port].alive {
             self.notify(port, Notice::Once, None);
         }
     }
 
     /// A right that is nowhere any more.
-    fn gone(&mut self, right: Ref, kind: Kind) {
+    pub fn gone(&mut self, right: Ref, kind: Kind) {
         if let Ref::Port(port) = right {
             match kind {
                 Kind::Send => self.sent_away(port),
@@ -240,7 +254,7 @@ impl Model {
         false
     }
 
-    fn notify(&mut self, to: Port, notice: Notice, carried: Option<Port>) {
+    pub fn notify(&mut self, to: Port, notice: Notice, carried: Option<Port>) {
         let circular = carried.is_some_and(|port| self.in_transit(port, to));
         let body = carried.map(|port| (Ref::Port(port), Kind::Receive)).into_iter().collect();
         let none = (Ref::Null, Kind::Send);
@@ -286,7 +300,7 @@ impl Model {
     }
 
     /// The receiver is nobody any more.
-    fn clear(&mut self, port: Port) {
+    pub fn clear(&mut self, port: Port) {
         for set in self.sets.values_mut() {
             set.members.retain(|member| *member != port);
             set.ready.retain(|member| *member != port);
@@ -331,260 +345,13 @@ impl Model {
         }
     }
 
-    /// Takes back what a name asked, with the port to tell.
-    fn cancel(&mut self, task: usize, name: Name) -> Option<Port> {
-        let entry = self.tasks[task].get_mut(&name)?;
-        let request = entry.request.take()?;
-        let asked = &mut self.ports[entry.port?].asked;
-        for place in asked.iter_mut() {
-            if *place == Some((task, name)) {
-                *place = None;
-            }
-        }
-        request.notify
-    }
-
-    fn remove(&mut self, task: usize, name: Name) -> Option<Port> {
-        let notify = self.cancel(task, name);
-        self.tasks[task].remove(&name);
-        notify
-    }
-
-    fn tell_deleted(&mut self, notify: Option<Port>, name: Name) {
-        if let Some(notify) = notify {
-            self.notify(notify, Notice::Deleted(name), None);
-        }
-    }
-
-    /// Everything under a name is given up.
-    pub fn end_name(&mut self, task: usize, name: Name) {
-        let entry = self.tasks[task][&name].clone();
-        let notify = self.remove(task, name);
-        if let Some(set) = entry.set {
-            self.sets.remove(&set);
-        }
-        let Some(port) = entry.port else { return };
-        if entry.receive {
-            let last = entry.send > 0 && self.count(port, Kind::Send) == 0;
-            let told = if last { self.ports[port].no_senders.take() } else { None };
-            let makes = self.ports[port].makes;
-            self.end_receive(port);
-            if let Some(told) = told {
-                self.notify(told, Notice::NoSenders(makes), None);
-            }
-        } else if entry.once {
-            self.once_died(port);
-        } else {
-            self.sent_away(port);
-        }
-        self.tell_deleted(notify, name);
-    }
-
-    /// The receive right under a name is given up; send rights stay.
-    pub fn end_receive_name(&mut self, task: usize, name: Name) {
-        let entry = self.tasks[task].get_mut(&name).unwrap();
-        let port = entry.port.unwrap();
-        if entry.send == 0 {
-            let notify = self.remove(task, name);
-            self.end_receive(port);
-            self.tell_deleted(notify, name);
-        } else if self.ports[port].backup.is_some() {
-            entry.receive = false;
-            self.end_receive(port);
-        } else {
-            let dead = entry.send + u32::from(entry.request.is_some());
-            let notify = entry.request.and_then(|request| request.notify);
-            *entry = Entry { dead, ..Entry::default() };
-            // The request stays with the port, which tells of its death in the order of requests.
-            let asked = self.ports[port].asked.clone();
-            let place = asked.iter().position(|at| *at == Some((task, name)));
-            self.end_receive_telling(port, place, notify, name);
-        }
-    }
-
-    fn end_receive_telling(&mut self, port: Port, place: Option<usize>, notify: Option<Port>, name: Name) {
-        let (Some(place), Some(notify)) = (place, notify) else {
-            self.end_receive(port);
-            return;
-        };
-        // Split the table, so that the own request is told of at its place.
-        let ghost = self.tasks.len();
-        self.tasks.push(BTreeMap::new());
-        let request = Some(Request { notify: Some(notify), possible: false, armed: false });
-        self.tasks[ghost].insert(name, Entry { request, ..Entry::default() });
-        self.ports[port].asked[place] = Some((ghost, name));
-        self.end_receive(port);
-        self.tasks.pop();
-    }
-
-    pub fn guarded(&self, port: Port) -> bool {
-        self.ports[port].guard.is_some()
-    }
-
-    pub fn copy_in(
-        &mut self,
-        task: usize,
-        name: Name,
-        disposition: Type,
-    ) -> Result<(Ref, Option<Port>), Kern> {
-        let entry = self.entry(task, name)?.clone();
-        let bad = Err(Kern::KERN_INVALID_RIGHT);
-        match disposition {
-            Type::MACH_MSG_TYPE_MAKE_SEND | Type::MACH_MSG_TYPE_MAKE_SEND_ONCE if entry.receive => {
-                let port = entry.port.unwrap();
-                self.ports[port].makes += u32::from(disposition == Type::MACH_MSG_TYPE_MAKE_SEND);
-                Ok((Ref::Port(port), None))
-            }
-            Type::MACH_MSG_TYPE_MOVE_RECEIVE if entry.receive => {
-                let port = entry.port.unwrap();
-                let mut notify = None;
-                if entry.send > 0 {
-                    self.tasks[task].get_mut(&name).unwrap().receive = false;
-                } else {
-                    notify = self.remove(task, name);
-                }
-                self.clear(port);
-                Ok((Ref::Port(port), notify))
-            }
-            Type::MACH_MSG_TYPE_COPY_SEND if entry.dead > 0 => Ok((Ref::Dead, None)),
-            Type::MACH_MSG_TYPE_MOVE_SEND | Type::MACH_MSG_TYPE_MOVE_SEND_ONCE if entry.dead > 0 => {
-                if entry.dead == 1 {
-                    self.tasks[task].remove(&name);
-                } else {
-                    self.tasks[task].get_mut(&name).unwrap().dead -= 1;
-                }
-                Ok((Ref::Dead, None))
-            }
-            Type::MACH_MSG_TYPE_COPY_SEND if entry.send > 0 => Ok((Ref::Port(entry.port.unwrap()), None)),
-            Type::MACH_MSG_TYPE_MOVE_SEND if entry.send > 0 => {
-                let mut notify = None;
-                if entry.send == 1 && !entry.receive {
-                    notify = self.remove(task, name);
-                } else {
-                    self.tasks[task].get_mut(&name).unwrap().send -= 1;
-                }
-                Ok((Ref::Port(entry.port.unwrap()), notify))
-            }
-            Type::MACH_MSG_TYPE_MOVE_SEND_ONCE if entry.once => {
-                Ok((Ref::Port(entry.port.unwrap()), self.remove(task, name)))
-            }
-            _ => bad,
-        }
-    }
-
-    /// A right arrives under a name that the engine chose.
-    pub fn copy_out(&mut self, task: usize, right: Ref, kind: Kind, name: Name) {
-        let port = match right {
-            Ref::Null => return assert_eq!(name, 0),
-            Ref::Dead => return assert_eq!(name, u32::MAX),
-            Ref::Port(port) if !self.ports[port].alive => {
-                assert_eq!(name, u32::MAX, "a right for a dead port");
-                return self.gone(right, kind);
-            }
-            Ref::Port(port) => port,
-        };
-        let known = self.tasks[task].iter().find(|(_, entry)| entry.port == Some(port) && !entry.once);
-        if kind != Kind::Once
-            && let Some((known, _)) = known
-        {
-            assert_eq!(name, *known, "the port has a name");
-        } else {
-            assert!(!self.tasks[task].contains_key(&name), "{name:#x} is in use");
-            self.tasks[task].insert(name, Entry { port: Some(port), ..Entry::default() });
-        }
-        let entry = self.tasks[task].get_mut(&name).unwrap();
-        match kind {
-            Kind::Send => entry.send += 1,
-            Kind::Once => entry.once = true,
-            Kind::Receive => {
-                entry.receive = true;
-                self.ports[port].home = Home::Task(task, name);
-            }
-        }
-    }
-
-    pub fn request(
-        &mut self,
-        task: usize,
-        name: Name,
-        possible: bool,
-        armed: bool,
-        notify: Port,
-    ) -> Result<Option<Port>, Kern> {
-        let entry = self.entry(task, name)?.clone();
-        if let Some(port) = entry.port {
-            let previous = self.cancel(task, name);
-            let room = self.ports[port].queue.len() < self.ports[port].limit as usize;
-            if possible && armed && (entry.once || room) {
-                self.notify(notify, Notice::Possible(name), None);
-                return Ok(previous);
-            }
-            let asked = &mut self.ports[port].asked;
-            match asked.iter_mut().find(|place| place.is_none()) {
-                Some(place) => *place = Some((task, name)),
-                None => asked.push(Some((task, name))),
-            }
-            let request = Request { notify: Some(notify), possible, armed: armed && possible };
-            self.tasks[task].get_mut(&name).unwrap().request = Some(request);
-            return Ok(previous);
-        }
-        if possible && entry.dead > 0 {
-            self.tasks[task].get_mut(&name).unwrap().dead += 1;
-            self.notify(notify, Notice::Dead(name), None);
-            return Ok(None);
-        }
-        Err(if entry.dead > 0 { Kern::KERN_INVALID_ARGUMENT } else { Kern::KERN_INVALID_RIGHT })
-    }
-
-    /// Whoever waits for room at a port hears that a message is taken.
-    pub fn told_possible(&mut self, port: Port) {
-        for (task, name) in self.ports[port].asked.clone().into_iter().flatten() {
-            let entry = self.tasks[task].get_mut(&name).unwrap();
-            if let Some(request) = entry.request.as_mut()
-                && request.armed
-                && let Some(notify) = request.notify.take()
-            {
-                self.notify(notify, Notice::Possible(name), None);
-            }
-        }
-    }
-
     /// A refused right to notify with.
     pub fn refuse(&mut self, notify: Port) {
         self.once_died(notify);
     }
 
-    pub fn drop_urefs(&mut self, task: usize, name: Name, count: u32) -> Done {
-        let entry = self.tasks[task].get_mut(&name).unwrap();
-        let (port, receive) = (entry.port.unwrap(), entry.receive);
-        if entry.send > count {
-            entry.send -= count;
-        } else if receive {
-            entry.send = 0;
-            self.sent_away(port);
-        } else {
-            self.end_name(task, name);
-        }
-        Ok(())
-    }
-
-    /// A task ends: its names in the order of their numbers.
-    pub fn end_task(&mut self, task: usize) {
-        let mut names: Vec<Name> = self.tasks[task].keys().copied().collect();
-        names.sort_by_key(|name| name >> 8);
-        for name in names {
-            if self.tasks[task].contains_key(&name) {
-                self.end_name(task, name);
-            }
-        }
-    }
-
     pub fn send(&mut self, message: Message) {
         self.post(message);
-    }
-
-    pub fn told_deleted(&mut self, notify: Port, name: Name) {
-        self.tell_deleted(Some(notify), name);
     }
 
     /// The right that a received message came by is used up.

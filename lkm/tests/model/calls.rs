@@ -1,0 +1,265 @@
+//! What each call does with rights and what it answers.
+
+use super::{Entry, Kind, Message, Model, Name, Ref};
+use std::collections::VecDeque;
+use xnu_abi::darwin::kern_return::{KernReturn as Kern, MachMsgReturn as Mach};
+use xnu_abi::darwin::mach_message::MsgType as Type;
+use xnu_abi::darwin::mach_port::{NotifyId, PortRight as Right};
+
+const ONCE: Type = Type::MACH_MSG_TYPE_MAKE_SEND_ONCE;
+
+impl Model {
+    pub fn mod_refs(&mut self, task: usize, name: Name, right: Right, delta: i32) -> Result<(), Kern> {
+        let entry = self.entry(task, name)?.clone();
+        let (bad, range) = (Err(Kern::KERN_INVALID_RIGHT), Err(Kern::KERN_INVALID_VALUE));
+        let one = |has: bool| match delta {
+            _ if !has => bad,
+            0 | -1 => Ok(()),
+            _ => range,
+        };
+        match right {
+            Right::MACH_PORT_RIGHT_SEND if entry.send == 0 => bad,
+            Right::MACH_PORT_RIGHT_SEND => {
+                let after = entry.send as i32 + delta;
+                match after {
+                    ..0 => return range,
+                    0.. if delta < 0 => return self.drop_urefs(task, name, delta.unsigned_abs()),
+                    _ => self.tasks[task].get_mut(&name).unwrap().send = after as u32,
+                }
+                Ok(())
+            }
+            Right::MACH_PORT_RIGHT_DEAD_NAME if entry.dead == 0 => bad,
+            Right::MACH_PORT_RIGHT_DEAD_NAME => {
+                match entry.dead as i32 + delta {
+                    ..0 => return range,
+                    0 => drop(self.tasks[task].remove(&name)),
+                    after => self.tasks[task].get_mut(&name).unwrap().dead = after as u32,
+                }
+                Ok(())
+            }
+            Right::MACH_PORT_RIGHT_RECEIVE => {
+                one(entry.receive)?;
+                if delta == -1 {
+                    if self.guarded(entry.port.unwrap()) {
+                        return bad;
+                    }
+                    self.end_receive_name(task, name);
+                }
+                Ok(())
+            }
+            Right::MACH_PORT_RIGHT_SEND_ONCE => {
+                one(entry.once)?;
+                if delta == -1 {
+                    self.end_name(task, name);
+                }
+                Ok(())
+            }
+            _ => {
+                one(entry.set.is_some())?;
+                if delta == -1 {
+                    self.end_name(task, name);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    pub fn port_request(
+        &mut self,
+        task: usize,
+        name: Name,
+        id: NotifyId,
+        sync: u32,
+        to: usize,
+    ) -> Result<Option<usize>, Kern> {
+        let destroyed = id == NotifyId::MACH_NOTIFY_PORT_DESTROYED;
+        if destroyed && sync != 0 {
+            return Err(Kern::KERN_INVALID_VALUE);
+        }
+        let entry = self.entry(task, name)?.clone();
+        if entry.dead > 0 {
+            return Err(Kern::KERN_INVALID_NAME);
+        }
+        let port = entry.port.filter(|_| entry.receive).ok_or(Kern::KERN_INVALID_RIGHT)?;
+        let senders = self.count(port, Kind::Send);
+        let state = &mut self.ports[port];
+        if destroyed {
+            if state.special_of.is_some() {
+                return Err(Kern::KERN_INVALID_RIGHT);
+            }
+            if state.backup.is_some() {
+                return Err(Kern::KERN_FAILURE);
+            }
+            state.backup = Some(to);
+            return Ok(None);
+        }
+        let makes = state.makes;
+        let now = senders == 0 && sync <= makes;
+        let previous = std::mem::replace(&mut state.no_senders, if now { None } else { Some(to) });
+        if now {
+            self.told_no_senders(to, makes);
+        }
+        Ok(previous)
+    }
+
+    pub fn message(
+        &mut self,
+        id: i32,
+        task: usize,
+        dest: (Name, Type),
+        reply: (Name, Type),
+        body: &[(Name, Type)],
+    ) -> Result<Message, Mach> {
+        let none = reply.1 == Type::MACH_MSG_TYPE_PORT_NONE;
+        if self.entry(task, dest.0).ok().and_then(|entry| entry.port).is_none() {
+            return Err(Mach::MACH_SEND_INVALID_DEST);
+        }
+        if !none {
+            let bad = Mach::MACH_SEND_INVALID_REPLY;
+            let entry = self.entry(task, reply.0).map_err(|_| bad)?;
+            let has = match reply.1 {
+                ONCE => entry.receive,
+                Type::MACH_MSG_TYPE_MOVE_SEND_ONCE => entry.once,
+                _ => entry.send > 0,
+            };
+            if !has || entry.port.is_none() {
+                return Err(bad);
+            }
+        }
+        let taken = self.copy_in(task, dest.0, dest.1).map_err(|_| Mach::MACH_SEND_INVALID_DEST)?;
+        let answer = if none { (Ref::Null, None) } else { self.copy_in(task, reply.0, reply.1).unwrap() };
+        self.deleted(taken.1, dest.0);
+        self.deleted(answer.1, reply.0);
+        let mut message = Message {
+            id,
+            dest: (taken.0, Kind::of(dest.1).unwrap()),
+            reply: (answer.0, Kind::of(reply.1).unwrap_or(Kind::Send)),
+            body: VecDeque::new(),
+            notice: None,
+            circular: false,
+        };
+        for (name, disposition) in body {
+            match self.copy_in(task, *name, *disposition) {
+                Ok((right, deleted)) => {
+                    self.deleted(deleted, *name);
+                    let kind = Kind::of(*disposition).unwrap();
+                    if let (Ref::Port(port), Kind::Receive, Ref::Port(to)) = (right, kind, message.dest.0) {
+                        message.circular |= self.in_transit(port, to);
+                    }
+                    message.body.push_back((right, kind));
+                }
+                Err(_) => {
+                    self.destroy_message(message);
+                    return Err(Mach::MACH_SEND_INVALID_RIGHT);
+                }
+            }
+        }
+        Ok(message)
+    }
+
+    pub fn members(&mut self, task: usize, what: usize, name: Name, set: Name) -> Result<(), Kern> {
+        let entry = self.entry(task, name)?.clone();
+        let set = self.entry(task, set)?.clone().set;
+        let (Some(port), true, Some(set)) = (entry.port, entry.receive, set) else {
+            return Err(Kern::KERN_INVALID_RIGHT);
+        };
+        let waiting = !self.ports[port].queue.is_empty();
+        let is_member = self.sets[&set].members.contains(&port);
+        match what {
+            0 if is_member => return Err(Kern::KERN_ALREADY_IN_SET),
+            1 if !is_member => return Err(Kern::KERN_NOT_IN_SET),
+            1 => {
+                let set = self.sets.get_mut(&set).unwrap();
+                set.members.retain(|member| *member != port);
+                set.ready.retain(|member| *member != port);
+                return Ok(());
+            }
+            _ => {}
+        }
+        if !is_member {
+            let set = self.sets.get_mut(&set).unwrap();
+            set.members.push(port);
+            if waiting {
+                set.ready.push_back(port);
+            }
+        }
+        if what == 2 {
+            for (_, other) in self.sets.iter_mut().filter(|(number, _)| **number != set) {
+                other.members.retain(|member| *member != port);
+                other.ready.retain(|member| *member != port);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whoever waited for a name's end is told.
+    pub fn deleted(&mut self, notify: Option<usize>, name: Name) {
+        if let Some(port) = notify {
+            self.told_deleted(port, name);
+        }
+    }
+
+    pub fn deallocate(&mut self, task: usize, name: Name) -> Result<(), Kern> {
+        match self.entry(task, name).cloned() {
+            Err(error) => Err(error),
+            Ok(entry) if entry.set.is_some() || entry.once => {
+                self.end_name(task, name);
+                Ok(())
+            }
+            Ok(entry) if entry.send > 0 => self.drop_urefs(task, name, 1),
+            Ok(entry) if entry.dead > 0 => self.mod_refs(task, name, Right::MACH_PORT_RIGHT_DEAD_NAME, -1),
+            Ok(_) => Err(Kern::KERN_INVALID_RIGHT),
+        }
+    }
+
+    pub fn destroy(&mut self, task: usize, name: Name) -> Result<(), Kern> {
+        match self.entry(task, name).cloned() {
+            Err(error) => Err(error),
+            Ok(Entry { receive: true, port: Some(port), .. })
+                if self.ports[port].guard.is_some_and(|guard| guard != 0) =>
+            {
+                Err(Kern::KERN_INVALID_RIGHT)
+            }
+            Ok(_) => {
+                self.end_name(task, name);
+                Ok(())
+            }
+        }
+    }
+
+    pub fn insert(&mut self, task: usize, name: Name, kind: Type) -> Result<(), Kern> {
+        let make = kind == Type::MACH_MSG_TYPE_MAKE_SEND;
+        match self.entry(task, name).cloned() {
+            Err(error) => Err(error),
+            Ok(Entry { dead: 1.., .. }) => Err(Kern::KERN_INVALID_CAPABILITY),
+            Ok(entry) if if make { entry.receive } else { entry.send > 0 } => {
+                self.ports[entry.port.unwrap()].makes += u32::from(make);
+                self.tasks[task].get_mut(&name).unwrap().send += 1;
+                Ok(())
+            }
+            Ok(_) => Err(Kern::KERN_INVALID_RIGHT),
+        }
+    }
+
+    pub fn destruct(&mut self, task: usize, name: Name, delta: i32, guard: u64) -> Result<(), Kern> {
+        let entry = self.entry(task, name)?.clone();
+        if !entry.receive || delta != 0 && entry.send == 0 {
+            return Err(Kern::KERN_INVALID_RIGHT);
+        }
+        if delta > 0 {
+            return Err(Kern::KERN_INVALID_VALUE);
+        }
+        let port = entry.port.unwrap();
+        if self.ports[port].guard.is_some_and(|of| of != guard) {
+            return Err(Kern::KERN_INVALID_ARGUMENT);
+        }
+        if delta.unsigned_abs() > entry.send {
+            return Err(Kern::KERN_INVALID_VALUE);
+        }
+        if delta != 0 {
+            self.drop_urefs(task, name, delta.unsigned_abs())?;
+        }
+        self.end_receive_name(task, name);
+        Ok(())
+    }
+}
