@@ -40,6 +40,12 @@ fn forked_children_make_calls_of_their_own() {
 }
 
 #[test]
+fn families_of_processes_are_reaped_and_programs_follow_each_other() {
+    let said = "1110 descendants reaped\ntimers ring\n100 programs, one process\n";
+    says("forks", &[], 0, said);
+}
+
+#[test]
 fn sockets_are_named_connected_and_passed_along() {
     let scratch = Scratch::new().expect("a directory");
     let path = scratch.path().join("socket");

@@ -17,7 +17,7 @@ impl Prefix {
         let made =
             Command::new(runner()).arg("--init-prefix").arg(prefix.root()).output().expect("it starts");
         assert!(made.status.success(), "{made:?}");
-        for name in ["hello", "args", "processes", "sockets"] {
+        for name in ["hello", "args", "processes", "shell", "sockets"] {
             fs::copy(guest(name), prefix.root().join("bin").join(name)).expect("a copy");
         }
         prefix
@@ -57,6 +57,13 @@ fn a_program_is_found_below_the_prefix_by_path_and_by_name() {
     // The host's own path is none of the prefix's.
     let host = prefix.run(&[], &[prefix.root().join("bin/hello").to_str().expect("text")]);
     assert_eq!(host.status.code(), Some(127), "{host:?}");
+}
+
+#[test]
+fn a_shell_pipes_three_processes_a_thousand_times_and_nothing_is_left() {
+    let prefix = Prefix::new();
+    let output = prefix.run(&[], &["/bin/shell", "1000"]);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), "1000 times\n"), "{output:?}");
 }
 
 #[test]
