@@ -12,7 +12,7 @@ use crate::reserved::Reserved;
 use crate::signal::{Actions, ThreadSignals};
 use crate::standing::Standing;
 use crate::vchroot::{self, Lookup, Vchroot};
-use crate::version::Version;
+use crate::version::ChosenVersion;
 use xnu_abi::vchroot::{PATH_BYTES, VchrootExpandArgs, VchrootUnexpandArgs};
 
 /// A process: the backends and the state that outlives a call.
@@ -36,7 +36,7 @@ pub struct Process<K, L> {
     /// Its segments, where the processor has any.
     pub segments: Segments,
     /// The system that it is told of.
-    pub version: Version,
+    pub version: ChosenVersion,
     /// Who starts Mach-O programs.
     pub loader: Loader,
     /// Where its program is in memory.
@@ -55,7 +55,7 @@ impl<K: Kernel, L: Lkm> Process<K, L> {
             vchroot: Vchroot::new(),
             standing: Standing::new(),
             segments: Segments::new(),
-            version: Version::DEFAULT,
+            version: ChosenVersion::new(),
             loader: Loader::new(),
             program: Program::new(),
         }

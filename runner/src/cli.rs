@@ -3,6 +3,7 @@
 use clap::{Args, Parser, ValueHint};
 use std::ffi::{CString, OsString};
 use std::path::PathBuf;
+use xnu_core::version::Version;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -60,6 +61,10 @@ pub struct Cli {
     #[arg(value_hint = ValueHint::FilePath)]
     pub lkm: LkmChoice,
 
+    /// The release of macOS that the program is told of, by its own or its kernel's number: 12.7.6, 13.7.8, 14.6.1 or 15.6
+    #[arg(long, value_name = "NUMBER", default_value = "14.6.1", value_parser = release)]
+    pub darwin_version: u8,
+
     /// The dynamic linker to use in place of the prefix's /usr/lib/dyld
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub dyld: Option<PathBuf>,
@@ -76,6 +81,12 @@ pub struct Cli {
     #[arg(value_name = "PROGRAM", required_unless_present_any = ["completions", "man", "init_prefix"])]
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_hint = ValueHint::CommandWithArguments)]
     pub program: Vec<OsString>,
+}
+
+/// The index of a release.
+fn release(number: &str) -> Result<u8, String> {
+    let known = || (0..Version::COUNT).map(|index| Version::at(index).product).collect::<Vec<_>>().join(", ");
+    Version::find(number).ok_or_else(|| format!("it is one of {}", known()))
 }
 
 /// What serves Mach ports.
@@ -142,6 +153,7 @@ impl Cli {
             sandbox: false,
             init_prefix: None,
             lkm: LkmChoice::Auto,
+            darwin_version: 0,
             dyld: None,
             completions: None,
             man: false,
@@ -167,6 +179,16 @@ mod tests {
         }
         assert!(Cli::without_options(&words("xnurun --trace prog")).is_none());
         assert!(Cli::without_options(&words("xnurun")).is_none());
+    }
+
+    #[test]
+    fn releases_are_told_by_number() {
+        let told =
+            |line| Cli::try_parse_from(words(line)).map(|cli| Version::at(cli.darwin_version).build).ok();
+        assert_eq!(told("xnurun prog"), Some("23G93"));
+        assert_eq!(told("xnurun --darwin-version=24.6.0 prog"), Some("24G84"));
+        assert_eq!(told("xnurun --darwin-version 12.7.6 prog"), Some("21H1320"));
+        assert_eq!(told("xnurun --darwin-version=9 prog"), None);
     }
 
     #[test]

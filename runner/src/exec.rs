@@ -20,6 +20,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, Ordering};
 use xnu_core::UserAddr;
 use xnu_core::loader::EXEC_KEY;
+use xnu_core::version::Version;
 
 /// Begins the second variable: a letter per option, then where the dynamic linker is.
 const OPTIONS_KEY: &str = "XNURUN_OPTIONS=";
@@ -28,6 +29,8 @@ const SEALED: u8 = b's';
 const EMBEDDED: u8 = b'e';
 /// Begins the path of a device, which a NUL would end: its length in four hexadecimal digits comes first.
 const DEVICE: u8 = b'm';
+/// The digit of the release that is told of.
+const RELEASES: std::ops::Range<u8> = b'0'..b'0' + Version::COUNT;
 const DYLD: u8 = b'd';
 
 /// The runner's own file.
@@ -81,11 +84,13 @@ impl HandedOver {
     /// The command line that would have started this program.
     pub fn cli(&self, arguments: Vec<OsString>) -> Cli {
         let (mut letters, mut dyld, mut lkm) = (Vec::new(), None, LkmChoice::Auto);
+        let mut darwin_version = 0;
         let mut rest = &self.options[..];
         while let [letter, after @ ..] = rest {
             rest = after;
             match *letter {
                 DYLD => dyld = Some(std::mem::take(&mut rest)),
+                digit if RELEASES.contains(&digit) => darwin_version = digit - RELEASES.start,
                 EMBEDDED => lkm = LkmChoice::Embedded,
                 DEVICE => match device(after) {
                     Some((path, after)) => (lkm, rest) = (LkmChoice::Device(path), after),
@@ -106,6 +111,7 @@ impl HandedOver {
             sandbox: false,
             init_prefix: None,
             lkm,
+            darwin_version,
             dyld: dyld.map(|path| OsString::from_vec(path.to_vec()).into()),
             completions: None,
             man: false,
@@ -152,6 +158,9 @@ pub fn announce(process: &GuestProcess, cli: &Cli) {
     if cli.no_root_exit || cli.sandbox {
         text.push(SEALED);
     }
+    if cli.darwin_version != 0 {
+        text.push(RELEASES.start + cli.darwin_version);
+    }
     match &cli.lkm {
         LkmChoice::Auto => {}
         LkmChoice::Embedded => text.push(EMBEDDED),
@@ -171,6 +180,7 @@ pub fn announce(process: &GuestProcess, cli: &Cli) {
     for (place, byte) in OPTIONS.iter().zip(text) {
         place.store(byte, Ordering::Relaxed);
     }
+    process.version.choose(cli.darwin_version);
     let options = UserAddr::new(OPTIONS.as_ptr() as u64);
     process.loader.set(UserAddr::new(RUNNER.as_ptr() as u64), options);
 }
@@ -193,12 +203,13 @@ mod tests {
     #[test]
     fn what_the_core_writes_is_read() {
         let what = b"XNURUN_EXEC=00000000,ffffffff,00000003,00001000,00000001,/bin/a,b";
-        let found = HandedOver::find(&[what, b"XNURUN_OPTIONS=im0009/dev/machsd/lib/dyld", b"PATH=/bin"])
+        let found = HandedOver::find(&[what, b"XNURUN_OPTIONS=i3m0009/dev/machsd/lib/dyld", b"PATH=/bin"])
             .expect("handed over");
         assert_eq!((found.program, found.root, found.mask, found.ignored), (0, None, 3, 0x1000));
         assert!(found.no_arguments);
         assert_eq!(found.path, PathBuf::from("/bin/a,b"));
         let cli = found.cli(vec!["x".into()]);
+        assert_eq!(cli.darwin_version, 3);
         assert!(cli.case_insensitive && cli.no_root_exit && cli.program.is_empty());
         assert_eq!((cli.dyld, cli.prefix), (Some("/lib/dyld".into()), "/".into()));
         assert_eq!(cli.lkm, LkmChoice::Device(c"/dev/mach".into()));

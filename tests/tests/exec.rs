@@ -77,6 +77,24 @@ fn a_script_is_run_by_its_interpreter() {
 }
 
 #[test]
+fn a_files_name_adds_no_string_of_the_kernels() {
+    let scratch = Scratch::new().expect("a scratch directory");
+    for name in ["args stack_guard=0x1", "args\nstack_guard=0x1", "ptr_munge=0x1"] {
+        let copy = scratch.path().join(name);
+        fs::copy(guest("args"), &copy).expect("a copy");
+        for finished in [run([copy.as_os_str()]), executes(&[copy.as_os_str()])] {
+            let apple: Vec<_> = finished.stdout.split("\napple[").skip(1).collect();
+            assert!(apple[0].starts_with(&format!("0] executable_path={}", copy.display())), "{finished:#?}");
+            for key in ["stack_guard=", "ptr_munge="] {
+                let strings: Vec<_> = apple.iter().filter_map(|string| string.split_once("] ")).collect();
+                let found: Vec<_> = strings.iter().filter(|(_, string)| string.starts_with(key)).collect();
+                assert!(found.len() == 1 && found[0].1 != format!("{key}0x1"), "{finished:#?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn what_cannot_be_executed_is_an_error_of_the_caller() {
     let scratch = Scratch::new().expect("a scratch directory");
     let text = script(scratch.path(), "text", "echo hello\n");

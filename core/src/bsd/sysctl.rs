@@ -3,6 +3,7 @@
 //! `tree` is the table of names and numbers; `values` finds what is not a constant.
 
 mod arguments;
+mod network;
 mod processes;
 mod request;
 mod tree;

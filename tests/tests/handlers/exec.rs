@@ -166,6 +166,10 @@ fn arguments_are_bounded_with_their_pointers() {
     xnu!(k, execve("/tmp/macho", exact((1 << 20) + 1), NULL) => E2BIG);
     xnu!(k, execve("/tmp/macho", exact(1 << 20), vector(&k, &[""])) => E2BIG);
     xnu!(k, execve("/tmp/macho", vector(&k, &[&"x".repeat(200_000)]), NULL) => E2BIG);
+    let two_mib = vec!["x".repeat(1 << 17 >> 1); 32];
+    let texts: Vec<&str> = two_mib.iter().map(String::as_str).collect();
+    xnu!(k, execve("/tmp/macho", vector(&k, &texts), NULL) => E2BIG);
+    xnu!(k, execve("/tmp/macho", NULL, vector(&k, &texts)) => E2BIG);
     assert_eq!(k.descriptors(), [0, 1, 2, 4]);
 }
 
@@ -182,6 +186,9 @@ fn vectors_that_cannot_be_read_are_efault() {
         xnu!(k, __mac_execve(path, NULL, NULL, at) => if at == endless.get() { Reply::Unchanged } else { EFAULT.reply() });
     }
     faults(&k, "execve", &[0, 0, 0], 0, 1, IN);
+    // One that ends nowhere within the bound.
+    let many = k.place(&path.to_le_bytes().repeat(200_000));
+    xnu!(k, execve(path, many, NULL) => E2BIG);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use crate::support::*;
 use xnu_abi::darwin::Errno;
 use xnu_backend_mock::{Credentials, Mock};
 use xnu_core::Reply;
+use xnu_core::version::Version;
 
 const EISDIR: Errno = Errno::EISDIR;
 
@@ -53,9 +54,30 @@ fn the_system_is_named() {
 
 #[test]
 fn the_system_told_of_is_the_hosts_choice() {
-    let mut k = machine();
-    k.process.version.product = "13.0";
-    assert_eq!(ask(&k, "kern.osproductversion", 64), Ok(b"13.0\0".to_vec()));
+    let k = machine();
+    k.process.version.choose(Version::find("22.6.0").expect("a release"));
+    assert_eq!(ask(&k, "kern.osproductversion", 64), Ok(b"13.7.8\0".to_vec()));
+    assert_eq!(ask(&k, "kern.osversion", 64), Ok(b"22H730\0".to_vec()));
+}
+
+#[test]
+fn network_is_as_linux_has_it_or_as_usual() {
+    let k = machine();
+    assert_eq!(int(ask(&k, "net.inet.ip.ttl", 4)), 64);
+    assert_eq!(int(ask(&k, "net.inet.ip.portrange.last", 4)), 65_535);
+    for directory in ["/proc/sys", "/proc/sys/net", "/proc/sys/net/ipv4", "/proc/sys/net/core"] {
+        k.add_dir(directory);
+    }
+    k.add_file("/proc/sys/net/ipv4/ip_default_ttl", b"61\n");
+    k.add_file("/proc/sys/net/ipv4/ip_local_port_range", b"32768\t60999\n");
+    k.add_file("/proc/sys/net/ipv4/tcp_keepalive_time", b"7200\n");
+    k.add_file("/proc/sys/net/core/somaxconn", b"rubbish");
+    assert_eq!(int(ask(&k, "net.inet.ip.ttl", 4)), 61);
+    assert_eq!(int(ask(&k, "net.inet.ip.portrange.first", 4)), 32_768);
+    assert_eq!(int(ask(&k, "net.inet.ip.portrange.last", 4)), 60_999);
+    assert_eq!(int(ask(&k, "net.inet.tcp.keepidle", 4)), 7_200_000);
+    assert_eq!(int(ask(&k, "kern.ipc.somaxconn", 4)), 128);
+    assert_eq!(int(ask_numbers(&k, &[4, 2, 0, 3], 4)), 61);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The tree of names: one line each, in the order of their numbers (`bsd/sys/sysctl.h`, `bsd/kern/kern_sysctl.c`,
 //! `bsd/kern/kern_mib.c`). Numbers from 100 on are allotted at boot on a Mac, so programs ask for them by name.
 
+use super::network::Setting;
 use super::values::{Cache, Fact};
 use xnu_abi::darwin::sysctl::CtlKernProc;
 
@@ -176,6 +177,9 @@ tree! {
     [1, 22] "kern.nisdomainname" rw Text(""), "";
     [1, 29] "kern.maxfilesperproc" rw Int(61_440), "";
     [1, 30] "kern.maxprocperuid" rw Int(2784), "";
+    [1, 32] "kern.ipc" rd Node, "IPC";
+    [1, 32, 1] "kern.ipc.maxsockbuf" rd Found(Fact::Network(Setting::LargestBuffer)), "";
+    [1, 32, 3] "kern.ipc.somaxconn" rd Found(Fact::Network(Setting::Backlog)), "";
     [1, 35] "kern.usrstack" rd Found(Fact::UserStackCut), "";
     [1, 38] "kern.procargs" rd Arguments(false), "";
     [1, 40] "kern.netboot" rd Int(0), "";
@@ -213,6 +217,24 @@ tree! {
     [2, 100] "vm.pagesize" rd Found(Fact::PageSize32), "";
     [2, 101] "vm.shared_region_version" rd Int(3), "";
     [4] "net" rd Node, "Network, (see socket.h)";
+    [4, 2] "net.inet" rd Node, "Internet Family";
+    [4, 2, 0] "net.inet.ip" rd Node, "IP";
+    [4, 2, 0, 1] "net.inet.ip.forwarding" rd Found(Fact::Network(Setting::Forwarding)), "";
+    [4, 2, 0, 3] "net.inet.ip.ttl" rd Found(Fact::Network(Setting::TimeToLive)), "";
+    [4, 2, 0, 100] "net.inet.ip.portrange" rd Node, "";
+    [4, 2, 0, 100, 100] "net.inet.ip.portrange.first" rd Found(Fact::Network(Setting::FirstPort)), "";
+    [4, 2, 0, 100, 101] "net.inet.ip.portrange.last" rd Found(Fact::Network(Setting::LastPort)), "";
+    [4, 2, 0, 100, 102] "net.inet.ip.portrange.hifirst" rd Found(Fact::Network(Setting::FirstPort)), "";
+    [4, 2, 0, 100, 103] "net.inet.ip.portrange.hilast" rd Found(Fact::Network(Setting::LastPort)), "";
+    [4, 2, 6] "net.inet.tcp" rd Node, "TCP";
+    [4, 2, 6, 3] "net.inet.tcp.mssdflt" rd Int(512), "";
+    [4, 2, 6, 6] "net.inet.tcp.keepidle" rd Found(Fact::Network(Setting::KeepIdle)), "";
+    [4, 2, 6, 7] "net.inet.tcp.keepintvl" rd Found(Fact::Network(Setting::KeepInterval)), "";
+    [4, 2, 6, 8] "net.inet.tcp.sendspace" rd Found(Fact::Network(Setting::SendBuffer)), "";
+    [4, 2, 6, 9] "net.inet.tcp.recvspace" rd Found(Fact::Network(Setting::ReceiveBuffer)), "";
+    [4, 2, 17] "net.inet.udp" rd Node, "UDP";
+    [4, 2, 17, 3] "net.inet.udp.maxdgram" rd Int(9216), "";
+    [4, 2, 17, 4] "net.inet.udp.recvspace" rd Found(Fact::Network(Setting::DatagramBuffer)), "";
     [5] "debug" rd Node, "Debugging";
     [6] "hw" rd Node, "hardware";
     [6, 1] "hw.machine" rd Text(MACHINE), "";

@@ -1,5 +1,6 @@
 //! Values that have to be found out.
 
+use super::network::Setting;
 use super::request::Request;
 use super::tree::Shape;
 use crate::bsd::proc_info::Subject;
@@ -47,6 +48,8 @@ pub(super) enum Fact {
     /// The size of a cache, where there is such a one.
     Cache(Cache),
     CacheCut(Cache),
+    /// What Linux's network does.
+    Network(Setting),
 }
 
 /// A cache of the processor's.
@@ -69,8 +72,8 @@ impl Fact {
             LoadAverage => Shape::Structure("S,loadavg"),
             SwapUsage => Shape::Structure("S,xsw_usage"),
             PageSize | Memory | UserStack | Cache(_) => Shape::Quad,
-            UserStackCut | CacheCut(_) | FreeMemory | PageSize32 | Processors | MemoryCut | Family
-            | ModelNumber | Stepping | MaxBasic => Shape::Int,
+            UserStackCut | CacheCut(_) | Network(_) | FreeMemory | PageSize32 | Processors | MemoryCut
+            | Family | ModelNumber | Stepping | MaxBasic => Shape::Int,
         }
     }
 }
@@ -88,7 +91,7 @@ pub(super) fn found<K: Kernel, L>(
     what: Fact,
     request: &mut Request<'_, K>,
 ) -> SysResult<()> {
-    let (kernel, version) = (cx.kernel(), &cx.process.version);
+    let (kernel, version) = (cx.kernel(), cx.process.version.get());
     match what {
         Fact::Release => request.text(version.release.as_bytes()),
         Fact::KernelVersion => request.text(version.kernel.as_bytes()),
@@ -116,6 +119,7 @@ pub(super) fn found<K: Kernel, L>(
         Fact::UserStackCut => request.number(i64::from(user_stack(cx) as i32), INT),
         Fact::ProcessName => process_name(kernel, request),
         Fact::Cache(which) => request.number(cache(which)?, QUAD),
+        Fact::Network(setting) => request.number(setting.value(kernel), INT),
         Fact::CacheCut(which) => request.number(i64::from(cache(which)? as i32), INT),
     }
 }
