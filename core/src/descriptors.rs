@@ -225,15 +225,15 @@ impl Descriptors {
         self.guards.remove(descriptor);
     }
 
-    /// In the child of a fork: closes what does not go along.
+    /// Whether there may be any that a child of a fork does not get. To be asked before the fork: then no page is fetched for
+    /// it in the child.
     #[inline]
-    pub(crate) fn forked<K: Kernel>(&self, kernel: &K) {
-        if self.close_on_fork.used.load(Ordering::Relaxed) {
-            self.close_confined(kernel);
-        }
+    pub(crate) fn any_confined(&self) -> bool {
+        self.close_on_fork.used.load(Ordering::Relaxed)
     }
 
-    fn close_confined<K: Kernel>(&self, kernel: &K) {
+    /// In the child of a fork: closes what does not go along.
+    pub(crate) fn forked<K: Kernel>(&self, kernel: &K) {
         for descriptor in self.close_on_fork.iter() {
             self.forget(descriptor);
             // Not one of them is written back later: nothing that matters can fail.

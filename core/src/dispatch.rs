@@ -71,7 +71,7 @@ impl Call {
     }
 
     /// Runs the handler.
-    #[inline]
+    #[inline(always)]
     pub fn dispatch<K: Kernel, L: Lkm>(&self, cx: &mut Context<'_, K, L>) -> Reply {
         match self.class {
             Class::Bsd => bsd::dispatch(cx, self.number, &self.words),

@@ -312,10 +312,11 @@ impl<S: Surroundings> Lkm for Embedded<S> {
 
     fn after_fork(&self) {
         // An engine that another thread made meanwhile was not frozen.
-        if self.frozen.swap(false, Ordering::AcqRel)
-            && let Some(inner) = self.made()
-        {
-            inner.engine.thaw();
+        if self.frozen.load(Ordering::Acquire) {
+            self.frozen.store(false, Ordering::Release);
+            if let Some(inner) = self.made() {
+                inner.engine.thaw();
+            }
         }
     }
 

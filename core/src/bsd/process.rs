@@ -24,6 +24,7 @@ pub fn exit<K: Kernel, L>(cx: &mut Context<'_, K, L>, status: i32) -> SysResult<
 /// Differs from XNU where the core is linked in: the first word is 0 in the child, so that a caller may look at
 /// either. With a server of tasks the child is a task of its own before either side goes on.
 pub fn fork<K: Kernel, L: Lkm>(cx: &mut Context<'_, K, L>) -> SysResult<(i32, i32)> {
+    let confined = cx.process.descriptors.any_confined();
     cx.lkm().before_fork();
     let child = linux::process::fork(cx.kernel());
     if child != Ok(0) {
@@ -36,7 +37,9 @@ pub fn fork<K: Kernel, L: Lkm>(cx: &mut Context<'_, K, L>) -> SysResult<(i32, i3
         return Ok((child, 0));
     }
     cx.lkm().forked();
-    cx.process.descriptors.forked(cx.kernel());
+    if confined {
+        cx.process.descriptors.forked(cx.kernel());
+    }
     match cx.thread {
         Some(_) => Ok((linux::process::getpid(cx.kernel()).to_bsd()?, 1)),
         None => Ok((0, 1)),
