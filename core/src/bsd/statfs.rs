@@ -159,8 +159,15 @@ pub(super) fn volume<K: Kernel>(kernel: &K, mounts: &mut Mounts<'_, K>, file: Li
     let (id, device) = mount_and_device(kernel, file)?;
     // A mount of another name space has no entry, and no name.
     let mount = mounts.find(id)?;
+    let is_root = mount.is_some_and(|mount| mount.is_root);
+    numbers(kernel, file, device, is_root)
+}
+
+/// Apart, so that the search for the mount needs no stack for it.
+#[inline(never)]
+fn numbers<K: Kernel>(kernel: &K, file: LinuxFd, device: i32, is_root: bool) -> SysResult<Volume> {
     let statfs = linux::metadata::fstatfs(kernel, file).to_bsd()?;
-    Ok(Volume::new(statfs, device, mount.is_some_and(|mount| mount.is_root)))
+    Ok(Volume::new(statfs, device, is_root))
 }
 
 #[inline(never)]
