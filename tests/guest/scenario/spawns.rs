@@ -19,9 +19,9 @@ const ACTIONS: [(&str, FileAction); 5] = [
 /// Its descriptors, but for pipes.
 const TELL_DESCRIPTORS: &CStr = c"find /proc/$$/fd ! -lname 'pipe*' -type l -printf '%f %l\n' >&2; :";
 
-/// Its signals, its group and its session.
+/// Its signals, in decimal and without those of the C library; its group and its session.
 const TELL_STATUS: &CStr = c"while read -r key value rest; do
-case $key in SigPnd:|ShdPnd:|SigBlk:|SigIgn:) echo \"$key $value\";; esac; done </proc/$$/status
+case $key in SigPnd:|ShdPnd:|SigBlk:|SigIgn:) echo \"$key $((0x$value & 0x7fffffff))\";; esac; done </proc/$$/status
 read -r line </proc/$$/stat; set -- $line
 for number in $5 $6; do case $number in $1) echo its own;; $4) echo its parent\\'s;; *) echo another;; esac; done";
 

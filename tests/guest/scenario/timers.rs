@@ -11,6 +11,8 @@ const TIMERS: [(Timer, Signal); 3] =
 /// What a timer takes, and how long a scenario waits for it.
 const INTERVAL_US: u64 = 10_000;
 const PATIENCE_US: u64 = 5_000_000;
+/// Linux counts processor time in ticks.
+const ROUNDING_US: u64 = 10_000;
 
 pub(crate) fn all<S: System>() {
     for (timer, signal) in TIMERS {
@@ -29,7 +31,7 @@ pub(crate) fn all<S: System>() {
             let process = child::<S>(|| tell!(S, "{:?}", S::getitimer(timer)));
             let _ = S::wait4(process, 0);
             let left = S::getitimer(timer);
-            tell!(S, "left {}", left.is_ok_and(|(_, left_us)| left_us > 0 && left_us <= PATIENCE_US));
+            tell!(S, "left {}", left.is_ok_and(|(_, left_us)| left_us > 0 && left_us <= PATIENCE_US + ROUNDING_US));
         });
         scenario::<S>(format_args!("{timer:?} survives execve"), || {
             let _ = S::setitimer(timer, 0, 5 * INTERVAL_US);
@@ -81,7 +83,6 @@ fn five<S: System>(timer: Timer, signal: Signal) {
     burn::<S>(|| signals::count() >= 5);
     let told = S::getitimer(timer);
     tell!(S, "at least five {}", signals::count() >= 5);
-    // Linux rounds what is counted in processor time up to its ticks.
     match told {
         Ok((interval_us, left_us)) => tell!(S, "interval {interval_us} left {}", left_us > 0),
         Err(error) => tell!(S, "{error}"),
@@ -108,7 +109,7 @@ fn blocked<S: System>(timer: Timer, signal: Signal) {
 
 fn anew<S: System>(timer: Timer) {
     let near = |told: Result<(u64, u64), super::system::Error>, interval_us: u64, first_us: u64| {
-        told.is_ok_and(|(interval, left)| interval == interval_us && left > first_us / 2 && left <= first_us + 10_000)
+        told.is_ok_and(|(interval, left)| interval == interval_us && left > first_us / 2 && left <= first_us + ROUNDING_US)
     };
     let _ = S::setitimer(timer, 0, 0);
     tell!(S, "none {:?}", S::getitimer(timer));
