@@ -9,8 +9,8 @@ use core::arch::global_asm;
 use core::ffi::CStr;
 use scenario::signals::caught;
 use scenario::system::{
-    Action, Attributes, Change, Disposition, Error, FileAction, How, Limit, Outcome, Priority, Resource, SetId, Signal,
-    Stack, System, Timer, UNLIMITED, Which,
+    Action, Attributes, Change, Disposition, Error, FileAction, How, Limit, Outcome, Priority, Resource,
+    SetId, Signal, Stack, System, Timer, UNLIMITED, Which,
 };
 use support::{Args, SysResult, bsd, nr};
 
@@ -82,7 +82,7 @@ fn number(result: SysResult) -> Outcome<i32> {
 
 /// Calls the handler, then sigreturn with what the kernel handed over.
 mod entry {
-    use super::{caught, Guest, Signal, global_asm};
+    use super::{Guest, Signal, caught, global_asm};
 
     global_asm!(
         ".globl trampoline",

@@ -150,7 +150,8 @@ pub fn sigpending<K: Kernel, L>(cx: &mut Context<'_, K, L>, set: UserPtr<u32>) -
     if !set.is_null() {
         let noted = cx.thread.as_ref().map_or(0, |thread| thread.signals.pending());
         let forgotten = |signal: &Signal| cx.process.actions.get(*signal).forgets(*signal);
-        let all_forgotten = signals_of(waiting | noted).filter(forgotten).fold(0, |all, signal| all | bit(signal));
+        let all_forgotten =
+            signals_of(waiting | noted).filter(forgotten).fold(0, |all, signal| all | bit(signal));
         let _ = set.write(cx.kernel(), &((waiting | noted) & !all_forgotten));
     }
     Ok(())

@@ -96,7 +96,9 @@ pub(crate) fn all<S: System>() {
         let (read, write) = pipe::<S>();
         let first = child::<S>(|| await_end::<S>((read, write)));
         let second = child::<S>(|| await_end::<S>((read, write)));
-        for (process, group) in [(first, first), (second, first), (second, second), (first, second), (first, 0)] {
+        for (process, group) in
+            [(first, first), (second, first), (second, second), (first, second), (first, 0)]
+        {
             let told = S::setpgid(process, group);
             let known = [("first", first), ("second", second), ("own", S::getpid())];
             let now = [first, second].map(|process| who(S::getpgid(process).unwrap_or(0), &known));
@@ -121,7 +123,8 @@ fn with_child<S: System>(state: State, body: impl FnOnce(i32)) {
         if state == State::Executed {
             let _ = S::dup2(read, 0);
             let _ = S::dup2(ready_write, 4);
-            let arguments = [c"sh", c"-c", c"echo >&4; exec 4>&-; read line"].map(|text| text.as_ptr().cast());
+            let arguments =
+                [c"sh", c"-c", c"echo >&4; exec 4>&-; read line"].map(|text| text.as_ptr().cast());
             let [a, b, c] = arguments;
             let error = S::execve(c"/bin/sh", &[a, b, c, core::ptr::null()], &[core::ptr::null()]);
             tell!(S, "execve {error}");

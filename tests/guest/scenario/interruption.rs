@@ -21,7 +21,9 @@ pub(crate) fn all<S: System>() {
         for call in [Call::Read, Call::Write, Call::Wait4, Call::Waitid] {
             for restarts in [false, true] {
                 let name = if restarts { "restarted" } else { "interrupted" };
-                scenario::<S>(format_args!("{call:?} {signal} {name}"), || interrupt::<S>(call, signal, restarts));
+                scenario::<S>(format_args!("{call:?} {signal} {name}"), || {
+                    interrupt::<S>(call, signal, restarts)
+                });
             }
             for disposition in [Disposition::Ignore, Disposition::Default] {
                 if disposition == Disposition::Ignore || signal == Signal::WINCH {
@@ -56,11 +58,13 @@ fn stop_sender<S: System>(sender: i32) {
 fn interrupt<S: System>(call: Call, signal: Signal, restarts: bool) {
     let (read, write) = pipe::<S>();
     let flags = if restarts { RESTART } else { 0 };
-    let waiter = matches!(call, Call::Wait4 | Call::Waitid).then(|| child::<S>(|| await_end::<S>((read, write))));
+    let waiter =
+        matches!(call, Call::Wait4 | Call::Waitid).then(|| child::<S>(|| await_end::<S>((read, write))));
     let full = [0u8; 4096];
     if call == Call::Write {
         // A process that reads once the handler has run twice: it is killed, and a full pipe ends in EPIPE.
-        let _ = S::sigaction(Signal::PIPE, Some(Action { disposition: Disposition::Ignore, mask: 0, flags: 0 }));
+        let _ =
+            S::sigaction(Signal::PIPE, Some(Action { disposition: Disposition::Ignore, mask: 0, flags: 0 }));
         for _ in 0..16 {
             let _ = S::write(write, &full);
         }

@@ -37,7 +37,9 @@ pub(crate) fn families<S: System>() -> [(&'static str, fn()); 8] {
 
 /// Runs a family in this process; `false` if there is none of that name.
 pub(crate) fn run<S: System>(name: &str) -> bool {
-    let Some((_, family)) = families::<S>().into_iter().find(|(known, _)| *known == name) else { return false };
+    let Some((_, family)) = families::<S>().into_iter().find(|(known, _)| *known == name) else {
+        return false;
+    };
     // What the process has inherited is nobody's business here, and a core file nobody's wish.
     for descriptor in 3..64 {
         let _ = S::close(descriptor);

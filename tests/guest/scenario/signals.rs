@@ -1,8 +1,8 @@
 //! Signals: each one, with each thing that can be done with it, blocked or not.
 
 use super::system::{
-    Action, Disposition, How, NO_CHILD_STOP, NO_CHILD_WAIT, NO_DEFER, ON_STACK, RESET, RESTART, Signal, SignalSet,
-    Stack, System, Wait, Which,
+    Action, Disposition, How, NO_CHILD_STOP, NO_CHILD_WAIT, NO_DEFER, ON_STACK, RESET, RESTART, Signal,
+    SignalSet, Stack, System, Wait, Which,
 };
 use super::{child, scenario, set, settle, tell, who, word};
 use core::sync::atomic::{AtomicI32, AtomicU8, AtomicU32, AtomicUsize, Ordering::Relaxed};
@@ -77,7 +77,9 @@ pub(crate) fn all<S: System>() {
         for kind in Kind::ALL {
             for blocked in [false, true] {
                 let name = if blocked { "blocked" } else { "open" };
-                scenario::<S>(format_args!("{signal} {} {name}", kind.name()), || matrix::<S>(signal, kind, blocked));
+                scenario::<S>(format_args!("{signal} {} {name}", kind.name()), || {
+                    matrix::<S>(signal, kind, blocked)
+                });
             }
         }
     }
@@ -294,7 +296,8 @@ fn stack<S: System>(signal: Signal, kind: StackKind) {
 fn children<S: System>(way: &str, disposition: Disposition, flags: u32) {
     let _ = S::sigaction(Signal::CHLD, Some(Action { disposition, mask: 0, flags: flags | RESTART }));
     let first = child::<S>(|| {});
-    let outcome = if way == "wait4" { S::wait4(first, 0) } else { S::waitid(Which::Process(first), Wait::EXITED) };
+    let outcome =
+        if way == "wait4" { S::wait4(first, 0) } else { S::waitid(Which::Process(first), Wait::EXITED) };
     match outcome {
         Ok(Some((process, change))) => tell!(S, "{change} {}", process == first),
         other => tell!(S, "{}", word(other)),

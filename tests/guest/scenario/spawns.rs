@@ -31,7 +31,9 @@ pub(crate) fn all<S: System>() {
             for (three, third) in ACTIONS {
                 let distinct = one != two && two != three && one != three;
                 if distinct {
-                    scenario::<S>(format_args!("{one} {two} {three}"), || files::<S>(&[first, second, third]));
+                    scenario::<S>(format_args!("{one} {two} {three}"), || {
+                        files::<S>(&[first, second, third])
+                    });
                 }
             }
         }
@@ -118,7 +120,12 @@ fn prepare<S: System>() {
     let _ = S::sigprocmask(How::Set, bit_set(&[Signal::TERM, Signal::EMT]));
 }
 
-fn start<S: System>(path: &CStr, actions: &[FileAction], attributes: &Attributes, script: &CStr) -> Outcome<i32> {
+fn start<S: System>(
+    path: &CStr,
+    actions: &[FileAction],
+    attributes: &Attributes,
+    script: &CStr,
+) -> Outcome<i32> {
     let [name, option, script] = [c"sh", c"-c", script].map(|text| text.as_ptr().cast());
     let environment = [c"PATH=/usr/bin:/bin".as_ptr().cast(), null()];
     S::spawn(path, actions, attributes, &[name, option, script, null()], &environment)

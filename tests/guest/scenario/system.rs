@@ -25,9 +25,9 @@ pub(crate) type Outcome<T> = Result<T, Error>;
 pub(crate) struct Signal(pub(crate) u8);
 
 const NAMES: [&str; 33] = [
-    "none", "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "EMT", "FPE", "KILL", "BUS", "SEGV", "SYS", "PIPE", "ALRM",
-    "TERM", "URG", "STOP", "TSTP", "CONT", "CHLD", "TTIN", "TTOU", "IO", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH",
-    "INFO", "USR1", "USR2", "beyond",
+    "none", "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "EMT", "FPE", "KILL", "BUS", "SEGV", "SYS", "PIPE",
+    "ALRM", "TERM", "URG", "STOP", "TSTP", "CONT", "CHLD", "TTIN", "TTOU", "IO", "XCPU", "XFSZ", "VTALRM",
+    "PROF", "WINCH", "INFO", "USR1", "USR2", "beyond",
 ];
 
 impl Signal {

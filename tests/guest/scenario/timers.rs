@@ -31,7 +31,11 @@ pub(crate) fn all<S: System>() {
             let process = child::<S>(|| tell!(S, "{:?}", S::getitimer(timer)));
             let _ = S::wait4(process, 0);
             let left = S::getitimer(timer);
-            tell!(S, "left {}", left.is_ok_and(|(_, left_us)| left_us > 0 && left_us <= PATIENCE_US + ROUNDING_US));
+            tell!(
+                S,
+                "left {}",
+                left.is_ok_and(|(_, left_us)| left_us > 0 && left_us <= PATIENCE_US + ROUNDING_US)
+            );
         });
         scenario::<S>(format_args!("{timer:?} survives execve"), || {
             let _ = S::setitimer(timer, 0, 5 * INTERVAL_US);
@@ -88,7 +92,11 @@ fn five<S: System>(timer: Timer, signal: Signal) {
         Err(error) => tell!(S, "{error}"),
     }
     let old = S::setitimer(timer, 0, 0);
-    tell!(S, "disarmed {}", old.is_ok_and(|(interval_us, left_us)| interval_us == INTERVAL_US && left_us > 0));
+    tell!(
+        S,
+        "disarmed {}",
+        old.is_ok_and(|(interval_us, left_us)| interval_us == INTERVAL_US && left_us > 0)
+    );
     let before = signals::count();
     burn_for::<S>(3 * INTERVAL_US);
     tell!(S, "afterwards {}", signals::count() - before);
@@ -109,7 +117,9 @@ fn blocked<S: System>(timer: Timer, signal: Signal) {
 
 fn anew<S: System>(timer: Timer) {
     let near = |told: Result<(u64, u64), super::system::Error>, interval_us: u64, first_us: u64| {
-        told.is_ok_and(|(interval, left)| interval == interval_us && left > first_us / 2 && left <= first_us + ROUNDING_US)
+        told.is_ok_and(|(interval, left)| {
+            interval == interval_us && left > first_us / 2 && left <= first_us + ROUNDING_US
+        })
     };
     let _ = S::setitimer(timer, 0, 0);
     tell!(S, "none {:?}", S::getitimer(timer));

@@ -29,7 +29,8 @@ fn sections(text: &str) -> Vec<(&str, Vec<&str>)> {
 fn difference(native: &[&str], guest: &[&str]) -> (String, String) {
     let before = native.iter().zip(guest).take_while(|(native, guest)| native == guest).count();
     let (native, guest) = (&native[before..], &guest[before..]);
-    let after = native.iter().rev().zip(guest.iter().rev()).take_while(|(native, guest)| native == guest).count();
+    let after =
+        native.iter().rev().zip(guest.iter().rev()).take_while(|(native, guest)| native == guest).count();
     let rest = |lines: &[&str]| lines[..lines.len() - after].join("; ");
     (rest(native), rest(guest))
 }

@@ -9,8 +9,8 @@
 use crate::scenario;
 use crate::scenario::signals::caught;
 use crate::scenario::system::{
-    Action, Attributes, Change, Disposition, Error, FileAction, How, Limit, Outcome, Priority, Resource, SetId,
-    Signal, Stack, System, Timer, UNLIMITED, Wait, Which,
+    Action, Attributes, Change, Disposition, Error, FileAction, How, Limit, Outcome, Priority, Resource,
+    SetId, Signal, Stack, System, Timer, UNLIMITED, Wait, Which,
 };
 use libc::{c_int, c_long, c_void};
 use std::ffi::CStr;
