@@ -183,6 +183,13 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
     ),
     meant(
         "groups",
+        &["setpgid Ended *", "ask Ended Child"],
+        "*group *",
+        "*group ESRCH session ESRCH",
+        "bsd/kern/kern_proc.c, proc_find: a process that has ended is found no more",
+    ),
+    meant(
+        "groups",
         &["kill *"],
         "nobody beyond ESRCH",
         "nobody beyond EINVAL",
