@@ -71,6 +71,7 @@ static GUESTS: &[Guest] = &[
     guest("redzone"),
     guest("registers"),
     guest("rpc"),
+    guest("scenario"),
     guest("semaphores"),
     guest("shell"),
     guest("signals"),
@@ -136,8 +137,14 @@ impl Builder {
         let output = self.output.join(guest.name);
         let source = self.sources.join(guest.source).with_extension("rs");
         let [support, probe] = ["support.rs", "probe.rs"].map(|shared| self.sources.join(shared));
-        let inputs = [&source, &support, &probe, &env::current_exe()?];
-        if is_newer(&output, inputs)? {
+        // A guest of several files has the others in a directory of its name.
+        let parts = match fs::read_dir(self.sources.join(guest.source)) {
+            Ok(entries) => entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?,
+            Err(_) => Vec::new(),
+        };
+        let program = env::current_exe()?;
+        let inputs = [&source, &support, &probe, &program];
+        if is_newer(&output, inputs.into_iter().chain(&parts))? {
             return Ok(());
         }
         let elf = self.scratch().join(guest.name).with_extension("elf");

@@ -1,7 +1,7 @@
 //! Signals (`bsd/kern/kern_sig.c`).
 
 use crate::convert::errno::ToBsd;
-use crate::convert::signal::{mask_to_darwin, mask_to_linux, to_linux};
+use crate::convert::signal::{bit, mask_to_darwin, mask_to_linux, to_linux};
 use crate::kernel::Kernel;
 use crate::linux;
 use crate::lkm::{Lkm, TrapArg};
@@ -53,8 +53,25 @@ pub fn sigaction<K: Kernel, L>(
         if action.is_caught() && cx.process.actions.host() == (0, 0) && cx.thread.is_none() {
             return Err(Errno::ENOTSUP);
         }
+        let before = cx.process.actions.get(signal);
+        if before.forgets(signal) && !action.forgets(signal) {
+            forget_blocked(cx, signal)?;
+        }
         cx.process.actions.set(signal, action);
         signal::install(cx.kernel(), &cx.process.actions, signal);
+    }
+    Ok(())
+}
+
+/// A signal that was ignored until now: what came while it was blocked has been kept by Linux, and must not come any more.
+#[inline(never)]
+fn forget_blocked<K: Kernel, L>(cx: &mut Context<'_, K, L>, signal: Signal) -> SysResult<()> {
+    if mask(cx)? & bit(signal) != 0 {
+        // Mostly there is none.
+        let _ = linux::signal::take(cx.kernel(), mask_to_linux(bit(signal)));
+        if let Some(thread) = &mut cx.thread {
+            thread.signals.forget_some(bit(signal));
+        }
     }
     Ok(())
 }
@@ -127,14 +144,22 @@ pub(super) fn suspend_mask<K, L>(cx: &mut Context<'_, K, L>, mask: u32) {
     }
 }
 
-/// `man 2 sigpending`. As on XNU, a bad address is not an error.
+/// `man 2 sigpending`. As on XNU, a bad address is not an error. Linux keeps what is ignored and blocked, XNU does not.
 pub fn sigpending<K: Kernel, L>(cx: &mut Context<'_, K, L>, set: UserPtr<u32>) -> SysResult<()> {
     let waiting = mask_to_darwin(linux::signal::pending(cx.kernel()).to_bsd()?);
     if !set.is_null() {
         let noted = cx.thread.as_ref().map_or(0, |thread| thread.signals.pending());
-        let _ = set.write(cx.kernel(), &(waiting | noted));
+        let forgotten = |signal: &Signal| cx.process.actions.get(*signal).forgets(*signal);
+        let all_forgotten =
+            signals_of(waiting | noted).filter(forgotten).fold(0, |all, signal| all | bit(signal));
+        let _ = set.write(cx.kernel(), &((waiting | noted) & !all_forgotten));
     }
     Ok(())
+}
+
+/// The signals of a set.
+fn signals_of(set: u32) -> impl Iterator<Item = Signal> {
+    (1..32).map(Signal::new).filter(move |signal| set & bit(*signal) != 0)
 }
 
 /// The least size of an alternate stack that `sigaltstack` takes: smaller than what the header names.

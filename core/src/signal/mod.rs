@@ -50,6 +50,17 @@ impl Action {
     pub fn is_caught(&self) -> bool {
         self.handler != SIG_DFL && self.handler != SIG_IGN
     }
+
+    /// Whether a signal with this action is forgotten as it comes, blocked or not (`bsd/kern/kern_sig.c`, `p_sigignore`).
+    /// `SIGCONT` never is.
+    pub fn forgets(&self, signal: Signal) -> bool {
+        let ignored = match self.handler {
+            SIG_IGN => true,
+            SIG_DFL => bit(signal) & IGNORED_BY_DEFAULT != 0,
+            _ => false,
+        };
+        ignored && signal != Signal::SIGCONT
+    }
 }
 
 /// One action, readable while another thread writes it: the sequence is odd during a write, and a reader that saw

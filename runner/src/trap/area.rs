@@ -117,6 +117,11 @@ impl GuestThread {
         self.base() as u64..(self.base() + AREA) as u64
     }
 
+    /// The stack that calls are served on.
+    pub(super) fn call_stack(&self) -> Range<u64> {
+        (self.base() + CALL_STACK.0) as u64..self.call_stack_top()
+    }
+
     /// The top of the stack that calls are served on.
     pub(super) fn call_stack_top(&self) -> u64 {
         (self.base() + CALL_STACK.1) as u64

@@ -126,9 +126,11 @@ unsafe extern "C" fn on_signal(number: i32, info: *mut siginfo_t, context: *mut 
     // code it interrupted; that is Linux's promise and the module's.
     let (thread, info, context) =
         unsafe { (&mut *thread_at(&raw const here as usize), &*info, &mut *context) };
-    let rip = context.uc_mcontext.gregs[REG_RIP as usize] as u64;
+    let [rip, rsp] = [REG_RIP, REG_RSP].map(|register| context.uc_mcontext.gregs[register as usize] as u64);
+    // The core's clock is in Linux's vDSO, which is not in the runner's text; the call stack is the core's alone.
+    let in_runner = thread.guest.text.contains(&rip) || thread.call_stack().contains(&rsp);
     if number == libc::SIGSYS && info.si_code == SYS_USER_DISPATCH {
-        if thread.guest.text.contains(&rip) {
+        if in_runner {
             return watched_call(thread, context);
         }
         take_registers(thread, context);
@@ -136,7 +138,7 @@ unsafe extern "C" fn on_signal(number: i32, info: *mut siginfo_t, context: *mut 
         serve_call(thread);
     }
     if number == INTERRUPTION {
-        return interrupt(thread, context, rip);
+        return interrupt(thread, context, rip, in_runner);
     }
     let cause = cause(number, info, context);
     if cause.is_fault()
@@ -147,7 +149,6 @@ unsafe extern "C" fn on_signal(number: i32, info: *mut siginfo_t, context: *mut 
     }
     let Some(darwin) = cause.info() else { return };
     let leaving = way_out().contains(&rip);
-    let in_runner = thread.guest.text.contains(&rip);
     match (cause.is_fault(), in_runner) {
         // Loading the guest's registers failed: what it wanted to continue with cannot be.
         (true, true) if leaving => {
@@ -183,10 +184,10 @@ unsafe extern "C" fn on_signal(number: i32, info: *mut siginfo_t, context: *mut 
 /// Another thread of the guest's aborts or suspends this one.
 #[cold]
 #[inline(never)]
-fn interrupt(thread: &mut GuestThread, context: &mut ucontext_t, rip: u64) {
+fn interrupt(thread: &mut GuestThread, context: &mut ucontext_t, rip: u64, in_runner: bool) {
     if way_out().contains(&rip) {
         resume(thread, context, Resume::Leave);
-    } else if thread.guest.text.contains(&rip) {
+    } else if in_runner {
         watch(thread);
     } else {
         take_registers(thread, context);
@@ -194,10 +195,11 @@ fn interrupt(thread: &mut GuestThread, context: &mut ucontext_t, rip: u64) {
     }
 }
 
-/// A call of the runner's own, made while the thread was watched.
+/// A call of the runner's own, made while the thread was watched; or the vDSO's where it must ask Linux for the time.
 fn watched_call(thread: &mut GuestThread, context: &mut ucontext_t) {
     let registers = &mut context.uc_mcontext.gregs;
     let call = registers[REG_RAX as usize];
+    let was_watched = thread.watched.load(Ordering::Relaxed);
     unwatch(thread);
     let argument = |register: i32| registers[register as usize] as usize;
     let arguments = [REG_RDI, REG_RSI, REG_RDX, REG_R10, REG_R8, REG_R9].map(argument);
@@ -212,7 +214,9 @@ fn watched_call(thread: &mut GuestThread, context: &mut ucontext_t) {
         return;
     }
     registers[REG_RAX as usize] = linux(call, &arguments);
-    watch(thread);
+    if was_watched {
+        watch(thread);
+    }
 }
 
 /// Whether the call being served is one that brings signals about or lets them in, and then waits for nothing: the signal

@@ -49,3 +49,14 @@ fn a_group_below_zero_is_looked_at_last() {
     xnu!(k, setpgid(0, 12345) => EPERM);
     xnu!(k, setpgid(1000, 1000) => 0);
 }
+
+#[test]
+fn a_child_that_has_ended_is_found_no_more() {
+    let k = machine();
+    k.set_child(2001, 999, Some(xnu_backend_mock::ChildChange::Exited(0)));
+    xnu!(k, setpgid(2001, 2001) => ESRCH);
+    xnu!(k, setpgid(2001, -1) => ESRCH);
+    xnu!(k, getpgid(2001) => ESRCH);
+    xnu!(k, getsid(2001) => ESRCH);
+    assert_eq!(k.children(), [2001], "it is still there to be waited for");
+}

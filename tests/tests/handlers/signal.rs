@@ -131,6 +131,32 @@ fn blocked_signals_are_pending() {
 }
 
 #[test]
+fn what_is_ignored_is_forgotten_even_while_it_is_blocked() {
+    let k = machine();
+    k.process.actions.set_host(0xaaaa, 0xbbbb);
+    let set = k.alloc_guarded(4);
+    let all = BIT(1) | BIT(19) | BIT(20) | BIT(30);
+    xnu!(k, sigaction(SIGUSR1, action(1, 0, 0), NULL) => 0);
+    xnu!(k, sigaction(SIGCONT, action(1, 0, 0), NULL) => 0);
+    xnu!(k, sigprocmask(SIG_BLOCK, all.to_le_bytes().to_vec(), NULL) => 0);
+    for signal in [SIGHUP, SIGCONT, SIGCHLD, SIGUSR1] {
+        xnu!(k, kill(1000, signal, 0) => 0);
+    }
+    xnu!(k, sigpending(set) => 0);
+    assert_eq!(
+        number(&k, set, 0, 4) as u32,
+        BIT(1) | BIT(19),
+        "SIGCHLD is ignored by default, SIGCONT never"
+    );
+    // A handler that comes later does not bring them back.
+    for signal in [SIGHUP, SIGCHLD, SIGUSR1] {
+        xnu!(k, sigaction(signal, action(0x1234, 0, 0), NULL) => 0);
+    }
+    xnu!(k, sigpending(set) => 0);
+    assert_eq!(number(&k, set, 0, 4) as u32, BIT(1) | BIT(19));
+}
+
+#[test]
 fn linux_never_blocks_what_the_runner_needs() {
     let k = machine();
     xnu!(k, sigprocmask(SIG_SETMASK, u32::MAX.to_le_bytes().to_vec(), NULL) => 0);

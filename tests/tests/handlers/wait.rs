@@ -110,6 +110,8 @@ fn what_another_thread_takes_first_is_waited_for_again() {
 fn a_blocked_sigchld_goes_with_the_last_child() {
     let k = machine();
     let set = k.alloc(4);
+    // Without a handler it would not even wait.
+    xnu!(k, sigaction(SIGCHLD, action(0x1234, 0, 0), NULL) => 0);
     xnu!(k, sigprocmask(SIG_BLOCK, (1u32 << 19).to_le_bytes().to_vec(), NULL) => 0);
     for pid in [2001, 2002] {
         k.set_child(pid, 999, Some(Exited(0)));
