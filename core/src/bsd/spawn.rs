@@ -3,7 +3,7 @@
 //! The child is forked, changes itself as it was asked, and executes the program; the parent sleeps until then. What goes
 //! wrong in the child is written to memory that both share, and is the parent's error: such a child is never seen.
 //!
-//! Differs from XNU: [`suspended`] children; groups, sessions and signals are changed before the program is looked at, not after; with
+//! Differs from XNU: suspended children; groups, sessions and signals are changed before the program is looked at, not after; with
 //! `POSIX_SPAWN_SETEXEC`, what was changed before an error stays changed.
 
 mod suspended;
