@@ -15,7 +15,8 @@ pub struct Version {
     pub kernel: &'static str,
     /// `kern.osproductversioncompat`: what programs are told that stop at 10.
     pub compatible_product: &'static str,
-    /// `kern.iossupportversion`: of the programs for telephones that run on it.
+    /// `kern.iossupportversion`: of the programs for telephones that run on it. Seen for none of these releases: the number of
+    /// the telephones' release of the same time.
     pub ios_support: &'static str,
 }
 

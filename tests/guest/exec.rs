@@ -5,7 +5,7 @@
 #![no_std]
 #![no_main]
 mod support;
-use support::{Args, bsd, ensure, exit, nr, println, text};
+use support::{Args, bsd, decimal, ensure, exit, nr, println, text};
 
 support::unixthread!(main);
 
@@ -110,18 +110,6 @@ struct Action {
     trampoline: u64,
     mask: u32,
     flags: u32,
-}
-
-fn decimal(mut number: u64, into: &mut [u8; 24]) -> u64 {
-    let mut at = into.len() - 1;
-    loop {
-        at -= 1;
-        into[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            return into.as_ptr() as u64 + at as u64;
-        }
-    }
 }
 
 fn execute_self(args: &Args) -> i32 {

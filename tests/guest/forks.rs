@@ -3,7 +3,7 @@
 #![no_std]
 #![no_main]
 mod support;
-use support::{Args, EINTR, bsd, ensure, exit, nr, println, text};
+use support::{Args, EINTR, bsd, decimal, ensure, exit, nr, println, text};
 
 support::unixthread!(main);
 
@@ -178,16 +178,4 @@ fn chain(args: &Args, left: u64) -> i32 {
     let name = args.arg(0).map_or("nothing", |_| text(path as *const u8));
     println!("execve of {name}: {failed:x?}");
     30
-}
-
-fn decimal(mut number: u64, into: &mut [u8; 24]) -> u64 {
-    let mut at = into.len() - 1;
-    loop {
-        at -= 1;
-        into[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            return into.as_ptr() as u64 + at as u64;
-        }
-    }
 }

@@ -184,6 +184,19 @@ pub fn number(text: &str) -> Option<u64> {
     }
 }
 
+/// The address of a number as a C string of decimal digits.
+pub fn decimal(mut number: u64, into: &mut [u8; 24]) -> u64 {
+    let mut at = into.len() - 1;
+    loop {
+        at -= 1;
+        into[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            return into.as_ptr() as u64 + at as u64;
+        }
+    }
+}
+
 /// A NULL-terminated vector of C strings.
 #[derive(Clone, Copy)]
 pub struct Strings(pub *const *const u8);

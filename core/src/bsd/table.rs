@@ -280,7 +280,7 @@ calls! {
     241 metadata flistxattr(fd: Fd, namebuf: UserAddr, bufsize: usize, options: XattrOptions) -> usize => faithful(xattr::flistxattr),
     242 descriptor fsctl(path: UserPath, cmd: u64, data: UserAddr, options: u32) -> i32 => partial(fsctl::fsctl, "what HFS and APFS serve beyond the kernel's own requests"),
     243 identity initgroups(gidsetsize: u32, gidset: UserAddr, gmuid: i32) -> () => partial(credentials::initgroups, "threads other than the caller keep theirs, as Linux has it; no directory service is asked for more groups"),
-    244 process posix_spawn(pid: UserPtr<i32>, path: UserPath, adesc: UserPtr<SpawnArgs>, argv: UserAddr, envp: UserAddr) -> () => partial(spawn::posix_spawn, "POSIX_SPAWN_START_SUSPENDED with SETEXEC is ENOTSUP, and without a wait tells of SIGSTOP; no ports, personas and file ports; limits and policies of attributes are not looked at; programs as execve"),
+    244 process posix_spawn(pid: UserPtr<i32>, path: UserPath, adesc: UserPtr<SpawnArgs>, argv: UserAddr, envp: UserAddr) -> () => partial(spawn::posix_spawn, "POSIX_SPAWN_START_SUSPENDED with SETEXEC is ENOTSUP, else a wait tells of SIGSTOP; no ports, personas and file ports; limits and policies of attributes are not looked at; programs as execve"),
     245 descriptor ffsctl(fd: Fd, cmd: u64, data: UserAddr, options: u32) -> i32 => partial(fsctl::ffsctl, "FSIOC_FD_ONLY_OPEN_ONCE, and what HFS and APFS serve beyond the kernel's own requests"),
     246 removed nosys() -> () => nosys("never assigned"),
     247 removed nosys() -> () => nosys("old nfsclnt"),
