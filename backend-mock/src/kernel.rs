@@ -9,6 +9,7 @@ use crate::fault::Fault;
 use crate::mock::Mock;
 use crate::record::Record;
 use xnu_abi::linux::{Errno, Sysno};
+use xnu_core::threads::NewThread;
 use xnu_core::{Arg, Kernel, UserAddr};
 
 impl Kernel for Mock {
@@ -22,6 +23,10 @@ impl Kernel for Mock {
 
     fn copy_out(&self, to: UserAddr, from: &[u8]) -> Result<(), xnu_core::Fault> {
         self.write_guest(to, from)
+    }
+
+    fn begin_thread(&self, new: &NewThread) -> Result<(), Errno> {
+        Mock::begin_thread(self, new)
     }
 }
 
@@ -45,6 +50,10 @@ impl<K: Kernel> Kernel for Fault<K> {
         self.before_copy()?;
         self.inner().copy_out(to, from)
     }
+
+    fn begin_thread(&self, new: &NewThread) -> Result<(), Errno> {
+        self.inner().begin_thread(new)
+    }
 }
 
 impl<K: Kernel> Kernel for Record<K> {
@@ -66,6 +75,10 @@ impl<K: Kernel> Kernel for Record<K> {
         let result = self.inner().copy_out(to, from);
         self.add_copy_out(to, from, result);
         result
+    }
+
+    fn begin_thread(&self, new: &NewThread) -> Result<(), Errno> {
+        self.inner().begin_thread(new)
     }
 }
 

@@ -59,6 +59,7 @@ mod state;
 mod terminal;
 #[cfg(test)]
 mod tests;
+mod thread;
 mod time;
 
 pub use child::ChildChange;

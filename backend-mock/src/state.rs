@@ -13,6 +13,7 @@ use crate::random::Random;
 use crate::signal::Signals;
 use crate::socket::Sockets;
 use crate::terminal::Settings;
+use crate::thread::Threads;
 use crate::time::Clock;
 use std::collections::{BTreeMap, VecDeque};
 use xnu_abi::linux::{Errno, Sysno};
@@ -33,6 +34,7 @@ pub(crate) struct State {
     pub(crate) children: Children,
     pub(crate) executed: Vec<Executed>,
     pub(crate) signals: Signals,
+    pub(crate) threads: Threads,
     pub(crate) clock: Clock,
     pub(crate) random: Random,
     pub(crate) tty_input: VecDeque<u8>,
@@ -58,6 +60,7 @@ impl State {
             children: Children::default(),
             executed: Vec::new(),
             signals: Signals::default(),
+            threads: Threads::default(),
             clock,
             random: Random::new(seed),
             tty_input: VecDeque::new(),

@@ -1,5 +1,6 @@
 //! The door to Linux.
 
+use crate::threads::NewThread;
 use crate::user::UserAddr;
 use xnu_abi::linux::{Errno, Sysno};
 
@@ -51,6 +52,17 @@ pub trait Kernel {
     ///
     /// On a fault the bytes before it may have been written.
     fn copy_out(&self, to: UserAddr, from: &[u8]) -> Result<(), Fault>;
+
+    /// Begins a thread of the guest that shares everything with the caller. Comes back when the thread has all that it
+    /// needs: its port's name is written where that is wanted.
+    ///
+    /// # Errors
+    /// `EAGAIN` or `ENOMEM`: there can be no more. `EMFILE`: there is no name for its port. `EFAULT`: the name cannot be
+    /// written. `ENOSYS` where threads are not the core's to begin.
+    fn begin_thread(&self, new: &NewThread) -> Result<(), Errno> {
+        let _ = new;
+        Err(Errno::ENOSYS)
+    }
 }
 
 impl<T: Kernel + ?Sized> Kernel for &T {
@@ -69,6 +81,10 @@ impl<T: Kernel + ?Sized> Kernel for &T {
     #[inline(always)]
     fn copy_out(&self, to: UserAddr, from: &[u8]) -> Result<(), Fault> {
         (**self).copy_out(to, from)
+    }
+
+    fn begin_thread(&self, new: &NewThread) -> Result<(), Errno> {
+        (**self).begin_thread(new)
     }
 }
 

@@ -33,6 +33,7 @@ pub mod signal;
 pub mod simple;
 pub mod standing;
 pub mod table;
+pub mod threads;
 pub mod user;
 pub mod vchroot;
 pub mod version;

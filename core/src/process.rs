@@ -1,5 +1,6 @@
 //! What the emulation remembers of a process.
 
+use crate::bsd::ulock::Waiters;
 use crate::descriptors::Descriptors;
 use crate::kernel::Kernel;
 use crate::linux::{LinuxFd, LinuxResult};
@@ -11,6 +12,7 @@ use crate::registers::{Registers, VectorState};
 use crate::reserved::Reserved;
 use crate::signal::{Actions, ThreadSignals};
 use crate::standing::Standing;
+use crate::threads::Registration;
 use crate::vchroot::{self, Lookup, Vchroot};
 use crate::version::ChosenVersion;
 use xnu_abi::vchroot::{PATH_BYTES, VchrootExpandArgs, VchrootUnexpandArgs};
@@ -41,6 +43,10 @@ pub struct Process<K, L> {
     pub loader: Loader,
     /// Where its program is in memory.
     pub program: Program,
+    /// How its threads begin.
+    pub registration: Registration,
+    /// Who waits at words of its own.
+    pub waiters: Waiters,
 }
 
 impl<K: Kernel, L: Lkm> Process<K, L> {
@@ -58,6 +64,8 @@ impl<K: Kernel, L: Lkm> Process<K, L> {
             version: ChosenVersion::new(),
             loader: Loader::new(),
             program: Program::new(),
+            registration: Registration::new(),
+            waiters: Waiters::new(),
         }
     }
 }

@@ -115,26 +115,6 @@ impl<H: Host> Engine<H> {
         false
     }
 
-    /// Whether any thread was ever suspended: then each calls [`Engine::park`] before it runs its program again.
-    #[inline]
-    pub fn has_suspended(&self) -> bool {
-        self.suspended.load(Ordering::Relaxed)
-    }
-
-    /// Blocks the caller as long as it is suspended. Traps end so.
-    pub fn park(&self, caller: Caller) {
-        let stays = |state: &mut State<H::Region>| match state.threads.get_mut(caller.thread) {
-            Some(thread) if thread.suspends > 0 => {
-                thread.waiting = Waiting::Suspended;
-                true
-            }
-            _ => false,
-        };
-        while self.enter(caller, stays) {
-            self.block(caller, None);
-        }
-    }
-
     /// Whether the caller's task is gone, or its process has a newer one.
     pub(crate) fn is_replaced(&self, caller: Caller) -> bool {
         self.stale.load(Ordering::Acquire)
@@ -143,7 +123,7 @@ impl<H: Host> Engine<H> {
 
     /// Blocks the caller, whose wait is registered, until the wait ends, the time is up or it is interrupted.
     pub(crate) fn block(&self, caller: Caller, deadline: Option<u64>) -> Outcome {
-        let mut woken = Wake::Woken;
+        let (mut woken, mut kept) = (Wake::Woken, false);
         loop {
             let next = self.enter(caller, |state| {
                 state.timers_run(|| self.host.now());
@@ -163,8 +143,16 @@ impl<H: Host> Engine<H> {
                 Err(outcome)
             });
             match next {
-                Err(outcome) => return outcome,
+                Err(outcome) => {
+                    if kept {
+                        self.take_back(caller);
+                    }
+                    return outcome;
+                }
                 Ok(timer) => {
+                    if self.has_suspended() && !kept {
+                        kept = self.keep_if_suspended(caller);
+                    }
                     let until = [deadline, timer].into_iter().flatten().min();
                     woken = self.host.block(caller.thread, until);
                 }

@@ -172,6 +172,13 @@ pub trait Host: Sized {
     /// The task has something there, or cannot have.
     fn allocate_at(&self, task: TaskId, address: u64, size: u64, overwrite: bool) -> Result<(), Fault>;
 
+    /// Whether a thread that is interrupted calls [`Engine::park`](crate::Engine::park) soon, with registers that
+    /// [`Host::registers`] can read.
+    fn stops(&self, thread: ThreadId) -> bool {
+        let _ = thread;
+        false
+    }
+
     /// Reads the registers of a thread that is the caller; whether that can be done.
     fn registers(&self, thread: ThreadId, into: &mut ThreadState) -> bool {
         let _ = (thread, into);

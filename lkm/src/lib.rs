@@ -42,6 +42,7 @@ mod sleep;
 mod space;
 mod special;
 mod state;
+mod stop;
 mod task;
 mod thread_state;
 mod timer;

@@ -73,6 +73,20 @@ impl Exchange {
         *changed = true;
         registers.first_mut()
     }
+
+    /// Keeps the registers of a thread that is stopped; whether none were kept before.
+    pub(crate) fn keep(&mut self, registers: Vec<ThreadState>) -> bool {
+        let is_new = self.stopped.is_none();
+        if is_new {
+            self.stopped = Some((registers, false));
+        }
+        is_new
+    }
+
+    /// What was kept, and whether it was changed.
+    pub(crate) fn take_back(&mut self) -> Option<(Vec<ThreadState>, bool)> {
+        self.stopped.take()
+    }
 }
 
 /// Whose handlers are asked.

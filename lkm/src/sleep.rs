@@ -33,7 +33,7 @@ impl<R> State<R> {
 
 impl<H: Host> Engine<H> {
     /// Blocks the caller until a time; whether nothing interrupted it.
-    fn sleep_until(&self, caller: Caller, deadline: u64) -> bool {
+    pub(crate) fn sleep_until(&self, caller: Caller, deadline: u64) -> bool {
         let alive = self.enter(caller, |state| match state.threads.get_mut(caller.thread) {
             Some(thread) => {
                 thread.waiting = Waiting::Sleep;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use xnu_abi::linux::Errno;
 use xnu_abi::lkm::Trap;
 use xnu_backend_linux::{Device, DeviceError, Embedded, Linux, Surroundings, ThreadSlot, device_call};
+use xnu_core::registers::Registers;
 use xnu_core::reserved::Reserved;
 use xnu_core::signal::Info;
 use xnu_core::{Lkm, Thread, TrapArg};
@@ -42,6 +43,10 @@ impl Surroundings for Guests {
 
     fn interruption(&self) -> Option<i32> {
         Some(INTERRUPTION)
+    }
+
+    fn is_signalled(&self) -> bool {
+        self.thread().is_none_or(GuestThread::is_signalled)
     }
 
     /// The log is the trace's, if there is one.
@@ -101,10 +106,20 @@ impl Ports {
         self.engine.has_exception_ports() && self.engine.raise(thread, info)
     }
 
-    /// Blocks the calling thread while it is suspended.
+    /// As [`Embedded::has_suspended`].
     #[inline]
-    pub fn park(&self) {
-        self.engine.park();
+    pub fn has_suspended(&self) -> bool {
+        self.engine.has_suspended()
+    }
+
+    /// As [`Embedded::park`].
+    pub fn park(&self, thread: &mut Thread, again: Option<Registers>) -> bool {
+        self.engine.park(thread, again)
+    }
+
+    /// Suspends the calling thread: it stops before its program goes on, until somebody resumes it.
+    pub fn suspend_caller(&self) {
+        self.engine.suspend_caller();
     }
 
     /// As [`Linux::handle_faults`].

@@ -2,7 +2,7 @@
 
 use crate::cli::Cli;
 use crate::ports::Ports;
-use crate::trap::GuestProcess;
+use crate::trap::{GuestProcess, Trapped};
 use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::io;
@@ -13,7 +13,6 @@ use std::path::{Path, PathBuf};
 use xnu_abi::linux::Errno;
 use xnu_abi::lkm::{PREFIX_FOLDS, PREFIX_HAS_EXIT};
 use xnu_abi::vchroot::{PATH_BYTES, VCHROOT_FOLLOW, WORKING_DIRECTORY};
-use xnu_backend_linux::Linux;
 use xnu_core::Process;
 use xnu_core::linux::LinuxFd;
 use xnu_core::vchroot::Options;
@@ -41,7 +40,7 @@ impl Prefix {
         let directory = OwnedFd::from(open(&cli.prefix)?);
         let options =
             Options { case_insensitive: cli.case_insensitive, root_exit: !cli.no_root_exit && !cli.sandbox };
-        let process = Box::new(Process::new(Linux::new(), Ports::new()));
+        let process = Box::new(Process::new(Trapped::new(), Ports::new()));
         set(&process, &directory, options)?;
         Ok(Some(Prefix { directory, options, process }))
     }

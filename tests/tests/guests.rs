@@ -88,6 +88,29 @@ fn semaphores_count_time_out_and_end() {
 }
 
 #[test]
+fn threads_begin_end_and_share_a_process() {
+    says("threads", &[], 0, "threads work\n");
+}
+
+#[test]
+fn threads_talk_by_messages_and_semaphores() {
+    says("rpc_threads", &[], 0, "10000 rounds, checksum 0x297f8d50\n");
+}
+
+#[test]
+fn a_thread_debugs_others_that_fault_or_run() {
+    says("debugger", &[], 0, "1000 faults repaired, a course changed\n");
+}
+
+#[test]
+fn any_thread_ends_its_process() {
+    says("threads", &["exit", "7"], 7, "");
+    says("threads", &["last"], 0, "the last one\n");
+    let hello = guest("hello");
+    says("threads", &["exec", hello.to_str().expect("a path in UTF-8")], 6, "hello from XNU\n");
+}
+
+#[test]
 fn text_runs_where_it_is_linked() {
     says("text_low", &["4"], 4, "hello from XNU\n");
     says("text_high", &["5"], 5, "hello from XNU\n");

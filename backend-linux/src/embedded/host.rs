@@ -215,7 +215,7 @@ impl<S: Surroundings> Host for LinuxHost<S> {
         let woken = bed.word.swap(IDLE, Ordering::AcqRel) == WOKEN;
         match waited {
             _ if woken => Wake::Woken,
-            Err(Errno::EINTR) => Wake::Interrupted,
+            Err(Errno::EINTR) if self.surroundings.is_signalled() => Wake::Interrupted,
             Err(Errno::ETIMEDOUT) => Wake::TimedOut,
             _ => Wake::Woken,
         }
@@ -310,6 +310,11 @@ impl<S: Surroundings> Host for LinuxHost<S> {
         }
         let how = if overwrite { flags::MAP_FIXED } else { flags::MAP_FIXED_NOREPLACE };
         self.map(address, size, how).map(|_| ())
+    }
+
+    fn stops(&self, thread: ThreadId) -> bool {
+        let is_known = self.bed(thread).is_some_and(|bed| bed.tid.load(Ordering::Relaxed) != 0);
+        is_known && self.surroundings.interruption().is_some()
     }
 
     fn registers(&self, thread: ThreadId, into: &mut ThreadState) -> bool {

@@ -29,6 +29,7 @@ use xnu_abi::darwin::thread_state::X86ExceptionState64;
 use xnu_abi::linux::Errno;
 use xnu_abi::lkm::Trap;
 use xnu_core::linux::credentials::Kind;
+use xnu_core::registers::Registers;
 use xnu_core::reserved::Reserved;
 use xnu_core::signal::{Info, exception};
 use xnu_core::{Lkm, Thread, TrapArg, linux};
@@ -61,6 +62,12 @@ pub trait Surroundings: Copy + 'static {
     /// there for one.
     fn interruption(&self) -> Option<i32> {
         None
+    }
+
+    /// Whether a signal of the program's came for the calling thread, so that its wait ends: not where an interruption
+    /// came alone, of which the engine knows more.
+    fn is_signalled(&self) -> bool {
+        true
     }
 
     /// A line for the log.
@@ -248,15 +255,41 @@ impl<S: Surroundings> Embedded<S> {
         }
     }
 
-    /// Blocks the calling thread while it is suspended, before its program goes on.
-    #[inline]
-    pub fn park(&self) {
+    /// Suspends the calling thread, which [`Embedded::park`] obeys.
+    #[cold]
+    pub fn suspend_caller(&self) {
         if let Some(inner) = self.made()
-            && inner.engine.has_suspended()
             && let Ok(caller) = self.caller(inner)
         {
-            inner.engine.park(caller);
+            inner.engine.suspend_caller(caller);
         }
+    }
+
+    /// Whether any thread was ever suspended: then each calls [`Embedded::park`] before its program goes on.
+    #[inline]
+    pub fn has_suspended(&self) -> bool {
+        self.made().is_some_and(|inner| inner.engine.has_suspended())
+    }
+
+    /// Blocks the calling thread while it is suspended, before its program goes on with these registers; or with others,
+    /// where somebody changed them. One that was in a call which ended for this alone makes it `again`. Whether it was
+    /// suspended.
+    #[cold]
+    #[inline(never)]
+    pub fn park(&self, thread: &mut Thread, again: Option<Registers>) -> bool {
+        let Some(inner) = self.made() else { return false };
+        let Ok(caller) = self.caller(inner) else { return false };
+        if !inner.engine.is_suspended(caller) {
+            return false;
+        }
+        if let Some(again) = again {
+            thread.registers = again;
+        }
+        match self.surroundings.slot() {
+            Some(slot) => slot.lend(thread, || inner.engine.park(caller)),
+            None => inner.engine.park(caller),
+        }
+        true
     }
 }
 

@@ -12,6 +12,7 @@ pub mod credentials;
 pub mod descriptor;
 pub mod directory;
 pub mod files;
+pub mod futex;
 pub mod memory;
 pub mod metadata;
 pub mod name;

@@ -80,6 +80,15 @@ fn name<L: Lkm>(lkm: &L, trap: Trap) -> u32 {
     lkm.call_raw(trap, TrapArg::None).map_or(MACH_PORT_NULL, |name| name as u32)
 }
 
+/// Gives a right of the caller's back, whatever comes of it.
+pub(crate) fn give_up<L: Lkm>(lkm: &L, right: u32) {
+    let task = name(lkm, Trap::TaskSelfTrap);
+    for right in [right, task] {
+        let mut args = MachPortDeallocateArgs { task_right_name: task, port_right_name: right };
+        let _ = make(lkm, Trap::KernelrpcMachPortDeallocate, &mut args);
+    }
+}
+
 /// Whether a name is that of the caller's own task (`port_name_to_current_task_noref`). A task has one name for all
 /// its send rights of a port, so this is the name that asking for the task gives.
 fn is_own<L: Lkm>(lkm: &L, task: u32) -> bool {

@@ -213,15 +213,13 @@ pub(super) fn thread_swap<H: Host>(call: &mut Call<'_, H>) -> Outcome {
     set(call, whose, true)
 }
 
-/// The registers of a thread: those that the engine keeps, or the caller's own.
+/// The registers of a thread: the caller's own, or those that the engine keeps, for which the thread may have to stop.
 fn registers<H: Host>(call: &Call<'_, H>, thread: ThreadId) -> Result<ThreadState, KernReturn> {
-    let kept = call.enter(|state| state.threads.get(thread)?.exchange.registers().cloned());
-    if let Some(kept) = kept {
-        return Ok(kept);
-    }
     let mut own = ThreadState::default();
-    let known = thread == call.caller.thread && call.engine.host.registers(thread, &mut own);
-    if known { Ok(own) } else { Err(KernReturn::KERN_FAILURE) }
+    if thread == call.caller.thread && call.engine.host.registers(thread, &mut own) {
+        return Ok(own);
+    }
+    call.engine.with_stopped(call.caller, thread, |of| of.exchange.registers().cloned())
 }
 
 pub(super) fn get_state<H: Host>(call: &mut Call<'_, H>) -> Outcome {
@@ -246,42 +244,24 @@ pub(super) fn set_state<H: Host>(call: &mut Call<'_, H>) -> Outcome {
     let mut words = Vec::new();
     words.try_reserve_exact(crate::thread_state::WORDS_MAX).map_err(|_| SHORTAGE)?;
     words.extend(call.args.counted());
-    let kept = call.enter(|state| {
-        let kept = state.threads.get_mut(thread)?.exchange.registers_mut()?;
-        Some(kept.set(flavor, &words))
-    });
-    if let Some(result) = kept {
-        return result;
+    let mut own = ThreadState::default();
+    if thread == call.caller.thread && call.engine.host.registers(thread, &mut own) {
+        own.set(flavor, &words)?;
+        let done = call.engine.host.set_registers(thread, &own);
+        return if done { Ok(()) } else { Err(KernReturn::KERN_FAILURE) };
     }
-    let mut own = registers(call, thread)?;
-    own.set(flavor, &words)?;
-    if call.engine.host.set_registers(thread, &own) { Ok(()) } else { Err(KernReturn::KERN_FAILURE) }
+    let set = |of: &mut task::Thread| Some(of.exchange.registers_mut()?.set(flavor, &words));
+    call.engine.with_stopped(call.caller, thread, set)?
 }
 
 pub(super) fn suspend<H: Host>(call: &mut Call<'_, H>) -> Outcome {
     let thread = call.thread()?;
-    call.enter(|state| {
-        let of = state.threads.get_mut(thread).ok_or(KernReturn::KERN_TERMINATED)?;
-        of.suspends = of.suspends.checked_add(1).ok_or(KernReturn::KERN_FAILURE)?;
-        Ok(())
-    })?;
-    call.engine.suspended.store(true, Ordering::Relaxed);
-    if thread != call.caller.thread {
-        call.engine.host.interrupt(thread);
-    }
-    Ok(())
+    call.engine.suspend(call.caller, thread)
 }
 
 pub(super) fn resume<H: Host>(call: &mut Call<'_, H>) -> Outcome {
     let thread = call.thread()?;
-    call.enter(|state| {
-        let of = state.threads.get_mut(thread).ok_or(KernReturn::KERN_TERMINATED)?;
-        of.suspends = of.suspends.checked_sub(1).ok_or(KernReturn::KERN_FAILURE)?;
-        if of.suspends == 0 && of.waiting == Waiting::Suspended {
-            state.wake(thread, task::Outcome::Awakened);
-        }
-        Ok(())
-    })
+    call.engine.resume(call.caller, thread)
 }
 
 /// Ends what a thread waits for, here or in a call of the host's; all of it can be begun anew.

@@ -21,8 +21,10 @@ use xnu_core::{Call, Kernel};
 /// Who made the record and when.
 #[derive(Clone, Copy)]
 pub(super) struct Head {
-    /// The process.
+    /// The process, for JSON.
     pub(super) pid: i32,
+    /// The thread, whose number is the process's where it is the first.
+    pub(super) tid: i32,
     /// Whether it is the one that the trace began with; in text, only others show their number.
     pub(super) is_first: bool,
     /// Since the trace began.
@@ -232,12 +234,12 @@ fn write_json_result(outcome: Outcome, out: &mut dyn Write) -> fmt::Result {
 
 impl Head {
     fn write_text(self, out: &mut dyn Write) -> fmt::Result {
-        if self.is_first { Ok(()) } else { write!(out, "[pid {}] ", self.pid) }
+        if self.is_first { Ok(()) } else { write!(out, "[pid {}] ", self.tid) }
     }
 
     /// Opens the object.
     fn write_json(self, out: &mut dyn Write) -> fmt::Result {
-        write!(out, "{{\"pid\":{},\"time_ns\":{}", self.pid, self.time_ns)
+        write!(out, "{{\"pid\":{},\"tid\":{},\"time_ns\":{}", self.pid, self.tid, self.time_ns)
     }
 }
 

@@ -17,7 +17,7 @@ use super::record::{
 use super::shared::Channel;
 use std::fmt::{self, Write};
 use std::ops::Range;
-use xnu_core::linux::process::getpid;
+use xnu_core::linux::process::{getpid, gettid};
 use xnu_core::linux::time::{CLOCK_MONOTONIC, clock_gettime};
 use xnu_core::signal::Info;
 use xnu_core::table::{Class, Grade, Row};
@@ -160,8 +160,10 @@ impl Recorder {
     }
 
     fn head<K: Kernel>(&self, kernel: &K, time_ns: u64) -> Head {
-        let pid = getpid(kernel).unwrap_or(0);
-        Head { pid, is_first: pid == self.first_pid, time_ns: time_ns.saturating_sub(self.start_ns) }
+        let tid = gettid(kernel).unwrap_or(0);
+        // In text the thread's number is enough, as for `strace`.
+        let pid = if self.format == Format::Json { getpid(kernel).unwrap_or(0) } else { tid };
+        Head { pid, tid, is_first: tid == self.first_pid, time_ns: time_ns.saturating_sub(self.start_ns) }
     }
 
     fn write_call<K: Kernel>(

@@ -13,13 +13,17 @@ use std::ops::Range;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use xnu_abi::darwin::signal::Signal;
-use xnu_backend_linux::ThreadSlot;
-use xnu_core::Thread;
+use xnu_abi::linux::{Errno, SignalStack};
+use xnu_backend_linux::{Linux, ThreadSlot};
+use xnu_core::linux::memory;
+use xnu_core::linux::signal::sigaltstack;
 use xnu_core::registers::{Registers, VectorState};
 use xnu_core::signal::{Info, ThreadSignals};
+use xnu_core::threads::NewThread;
+use xnu_core::{Kernel, Thread, UserAddr};
 
 /// Size and alignment of an area.
-const AREA: usize = 0x4_0000;
+pub(super) const AREA: usize = 0x4_0000;
 /// From the start: the thread, the guest, then a page that faults.
 const GUEST: usize = 0x2000;
 const STATE_END: usize = 0x6000;
@@ -35,8 +39,8 @@ pub struct GuestThread {
     pub guest: &'static Guest,
     /// The rip, cs, rflags, rsp and ss that `iretq` takes.
     pub(super) return_frame: [u64; 5],
-    /// Registers at a call that a signal interrupted and that may be made anew.
-    pub(super) interrupted: Option<Registers>,
+    /// Registers at a call that was interrupted, and whether a signal's handler may ask for it to be made anew.
+    pub(super) interrupted: Option<(Registers, bool)>,
     /// A fault that the guest's own instruction caused and that must be dealt with before it goes on.
     pub(super) fault: Option<Info>,
     /// The components of the vector state to save and load.
@@ -70,10 +74,22 @@ impl GuestThread {
             at.write(guest);
             &*at
         };
+        let compact = u8::from(is_x86_feature_detected!("xsavec"));
+        let state = GuestThread::fresh(guest, components, compact);
+        let at = area.cast::<GuestThread>();
+        // SAFETY: as above.
+        unsafe {
+            at.write(state);
+            Ok(&mut *at)
+        }
+    }
+
+    /// A thread that has not done anything yet.
+    fn fresh(guest: &'static Guest, components: u32, compact: u8) -> GuestThread {
         let mut thread = Thread::default();
         // mxcsr is loaded even where the rest of SSE is in its initial state.
         thread.vectors.0[MXCSR..MXCSR + 4].copy_from_slice(&MXCSR_INITIAL.to_le_bytes());
-        let state = GuestThread {
+        GuestThread {
             thread,
             ports: ThreadSlot::new(),
             guest,
@@ -81,18 +97,20 @@ impl GuestThread {
             interrupted: None,
             fault: None,
             components,
-            compact: u8::from(is_x86_feature_detected!("xsavec")),
+            compact,
             all_registers: 1,
             inbox: AtomicU32::new(0),
             watched: AtomicBool::new(false),
             letters: [Info::bare(Signal::new(0)); 32],
-        };
-        let at = area.cast::<GuestThread>();
-        // SAFETY: as above.
-        unsafe {
-            at.write(state);
-            Ok(&mut *at)
         }
+    }
+
+    /// Another thread of the same guest, with these registers and this mask.
+    pub(super) fn like(&self, new: &NewThread) -> GuestThread {
+        let mut other = GuestThread::fresh(self.guest, self.components, self.compact);
+        other.thread.registers = new.registers;
+        other.thread.signals.mask = new.mask;
+        other
     }
 
     /// How much of the vector state there is in the standard format, with the processor's components: a frame of Linux's
@@ -105,6 +123,11 @@ impl GuestThread {
             avx if avx & AVX != 0 => VectorState::AVX + VectorState::AVX_LENGTH,
             _ => VectorState::AVX,
         }
+    }
+
+    /// Whether signals wait to be looked at.
+    pub(crate) fn is_signalled(&self) -> bool {
+        self.inbox.load(Ordering::Acquire) != 0
     }
 
     /// Where the area begins.
@@ -128,17 +151,14 @@ impl GuestThread {
     }
 
     /// Registers the area's signal stack with Linux for the calling thread.
-    pub(super) fn use_signal_stack(&self) -> io::Result<()> {
-        let stack = libc::stack_t {
-            ss_sp: (self.base() + SIGNAL_STACK.0) as *mut libc::c_void,
+    pub(super) fn use_signal_stack<K: Kernel>(&self, kernel: &K) -> Result<(), Errno> {
+        let stack = SignalStack {
+            ss_sp: (self.base() + SIGNAL_STACK.0) as u64,
             ss_flags: 0,
-            ss_size: SIGNAL_STACK.1 - SIGNAL_STACK.0,
+            padding: 0,
+            ss_size: (SIGNAL_STACK.1 - SIGNAL_STACK.0) as u64,
         };
-        // SAFETY: the stack lies in the area and is used for nothing else.
-        match unsafe { libc::sigaltstack(&raw const stack, ptr::null_mut()) } {
-            0 => Ok(()),
-            _ => Err(io::Error::last_os_error()),
-        }
+        sigaltstack(kernel, Some(&stack)).map(|_| ())
     }
 
     /// Puts a signal into the inbox. A signal that is there already keeps its first cause.
@@ -216,17 +236,25 @@ fn map_aligned() -> io::Result<*mut u8> {
         if end > aligned + AREA {
             libc::munmap((aligned + AREA) as *mut libc::c_void, end - aligned - AREA);
         }
-        for gap in [STATE_END, SIGNAL_STACK.1] {
-            let gap = (aligned + gap) as *mut libc::c_void;
-            if libc::mprotect(gap, 0x1000, libc::PROT_NONE) != 0 {
-                return Err(io::Error::last_os_error());
-            }
-        }
-        let stack = (aligned + SIGNAL_STACK.0) as *mut libc::c_void;
-        // Where Linux cannot, it copies.
-        libc::madvise(stack, SIGNAL_STACK.1 - SIGNAL_STACK.0, libc::MADV_WIPEONFORK);
+        protect_gaps(aligned).map_err(|error| io::Error::from_raw_os_error(i32::from(error.number())))?;
         Ok(aligned as *mut u8)
     }
+}
+
+/// Makes the pages between the parts of an area fault, and its stack of signal handlers empty in a forked child.
+///
+/// # Errors
+/// There are too many mappings.
+pub(super) fn protect_gaps(area: usize) -> Result<(), Errno> {
+    const PROT_NONE: u32 = 0;
+    let kernel = Linux::new();
+    for gap in [STATE_END, SIGNAL_STACK.1] {
+        memory::mprotect(&kernel, UserAddr::new((area + gap) as u64), 0x1000, PROT_NONE)?;
+    }
+    let stack = UserAddr::new((area + SIGNAL_STACK.0) as u64);
+    // Where Linux cannot, it copies.
+    let _ = memory::madvise(&kernel, stack, SIGNAL_STACK.1 - SIGNAL_STACK.0, libc::MADV_WIPEONFORK);
+    Ok(())
 }
 
 /// The components that the processor and Linux have, of those that are kept; `None` without `xsave`, or where Linux

@@ -9,10 +9,12 @@
 
 use super::area::GuestThread;
 use super::serve::{leave, serve};
+use super::threads::first_steps;
 use std::arch::{asm, global_asm};
 use std::io;
 use std::mem::offset_of;
 use std::ops::Range;
+use xnu_abi::linux::Errno;
 
 // Text that every call runs through lies together: a forked child fetches its pages anew.
 global_asm!(
@@ -105,6 +107,21 @@ global_asm!(
     "syscall",
     "ret",
     "xnu_trap_arm_end:",
+    // rdi = flags, rsi = the new thread's stack, rdx and rcx = where its number is kept, r8 = its state, r9 = what it is
+    // told: clone. The thread itself does not come back from here.
+    "xnu_trap_clone:",
+    "mov r10, rcx",
+    "mov eax, 56",
+    "syscall",
+    "test rax, rax",
+    "jz 8f",
+    "ret",
+    "8:",
+    "xor ebp, ebp",
+    "mov rdi, r8",
+    "mov rsi, r9",
+    "call {first_steps}",
+    "ud2",
     // Where the C library keeps what Linux tells it of the processor, from the thread pointer; 0 for one that does not.
     ".weak __rseq_offset",
     "xnu_rseq_offset:",
@@ -140,6 +157,7 @@ global_asm!(
     rip = const offset_of!(GuestThread, thread.registers.rip),
     rflags = const offset_of!(GuestThread, thread.registers.rflags),
     serve = sym serve,
+    first_steps = sym first_steps,
     leave = sym leave,
     set_dispatch = const PR_SET_SYSCALL_USER_DISPATCH,
     dispatch_on = const PR_SYS_DISPATCH_ON,
@@ -154,6 +172,14 @@ unsafe extern "C" {
     fn xnu_trap_restorer();
     fn xnu_trap_arm(start: u64, length: u64) -> i64;
     fn xnu_trap_arm_end();
+    fn xnu_trap_clone(
+        flags: u64,
+        stack: u64,
+        number: *mut u32,
+        cleared: *mut u32,
+        thread: u64,
+        told: u64,
+    ) -> i64;
     fn xnu_rseq_offset() -> isize;
     // The linker's: the beginning of the image, the end of its text, the end of its variables.
     static __executable_start: u8;
@@ -217,6 +243,27 @@ pub(super) fn arm(text: &Range<u64>) -> io::Result<()> {
     }
 }
 
+/// Makes a thread that begins at [`first_steps`] on its call stack, told `told`. Its number is in `number` before it
+/// begins, and 0 when it is gone.
+///
+/// The caller must not be watched: the call has to be made from where it stands.
+pub(super) fn clone_thread(thread: &mut GuestThread, number: *mut u32, told: u64) -> Result<(), Errno> {
+    const FLAGS: i32 = libc::CLONE_VM
+        | libc::CLONE_FS
+        | libc::CLONE_FILES
+        | libc::CLONE_SIGHAND
+        | libc::CLONE_THREAD
+        | libc::CLONE_SYSVSEM
+        | libc::CLONE_PARENT_SETTID
+        | libc::CLONE_CHILD_CLEARTID;
+    // SAFETY: the stack is unused and the thread's own, as its state is; the word outlives it.
+    let result = unsafe {
+        let state = std::ptr::from_mut(thread) as u64;
+        xnu_trap_clone(FLAGS as u64, thread.call_stack_top(), number, number, state, told)
+    };
+    if result >= 0 { Ok(()) } else { Err(Errno::new(result.wrapping_neg() as u16).unwrap_or(Errno::EIO)) }
+}
+
 /// Ends what the C library has Linux note down at each return to the thread (`rseq`): nobody reads it any more, and each
 /// trap would pay for it. Where it was never begun nothing happens.
 pub(super) fn end_rseq() {
@@ -261,7 +308,7 @@ pub(super) fn serve_call(thread: &mut GuestThread) -> ! {
 }
 
 /// Enters the guest with the registers in the thread.
-pub(super) fn start(thread: &mut GuestThread) -> ! {
+pub(super) fn enter(thread: &mut GuestThread) -> ! {
     // SAFETY: the thread is complete and its call stack unused; the present stack is left for good.
     unsafe {
         asm!(

@@ -12,8 +12,10 @@
 mod area;
 mod entry;
 mod handler;
+mod kernel;
 mod serve;
 mod siginfo;
+mod threads;
 
 use crate::cli::LkmChoice;
 use crate::heap;
@@ -21,19 +23,21 @@ use crate::ports::Ports;
 use crate::trace::Recorder;
 use std::io;
 use std::ops::Range;
-use xnu_backend_linux::{DeviceError, Linux};
+use threads::Threads;
+use xnu_backend_linux::DeviceError;
 use xnu_core::Process;
 use xnu_core::registers::Registers;
 use xnu_core::reserved::CapacityError;
 
 pub use area::{GuestThread, current_thread};
 pub use handler::INTERRUPTION;
+pub use kernel::Trapped;
 
 /// The guest's process, as the runner has it.
-pub type GuestProcess = Process<Linux, Ports>;
+pub type GuestProcess = Process<Trapped, Ports>;
 
 /// The one process. Not built where it is used: its pages are touched when they are needed.
-static PROCESS: GuestProcess = Process::new(Linux::new(), Ports::new());
+static PROCESS: GuestProcess = Process::new(Trapped::new(), Ports::new());
 
 /// Says what serves the guest's Mach ports. Before [`Guest::attach`].
 ///
@@ -51,6 +55,8 @@ pub struct Guest {
     pub recorder: Option<Recorder>,
     /// The runner's text: what may make Linux calls.
     text: Range<u64>,
+    /// Its threads.
+    threads: Threads,
 }
 
 impl Guest {
@@ -69,8 +75,15 @@ impl Guest {
     ) -> io::Result<&'static mut GuestThread> {
         let memory = if PROCESS.lkm.is_embedded() { Some(heap::reserve()?) } else { None };
         let traced = recorder.as_ref().map(Recorder::memory);
-        let thread = GuestThread::new(Guest { process: &PROCESS, recorder, text: entry::text() })?;
-        thread.use_signal_stack()?;
+        let thread = GuestThread::new(Guest {
+            process: &PROCESS,
+            recorder,
+            text: entry::text(),
+            threads: Threads::new(),
+        })?;
+        thread
+            .use_signal_stack(&PROCESS.kernel)
+            .map_err(|error| io::Error::from_raw_os_error(i32::from(error.number())))?;
         for range in [Some(entry::image()), Some(thread.area()), traced, memory].into_iter().flatten() {
             thread.keep(range).map_err(|_| io::Error::other("too many mappings to protect"))?;
         }
@@ -118,6 +131,6 @@ impl GuestThread {
         entry::arm(&self.guest.text).map_err(Refused)?;
         entry::end_rseq();
         heap::take_over();
-        entry::start(self)
+        entry::enter(self)
     }
 }

@@ -8,6 +8,8 @@
 use super::area::GuestThread;
 use super::entry::arm;
 use super::handler::unwatch;
+use super::kernel::Trapped;
+use super::threads;
 use crate::commpage;
 use crate::ports::Ports;
 use crate::trace::Recorder;
@@ -15,7 +17,6 @@ use std::sync::atomic::Ordering;
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::signal::{SigactionFlags, Signal};
 use xnu_abi::linux::KernelSigaction;
-use xnu_backend_linux::Linux;
 use xnu_core::dispatch::{self, Call};
 use xnu_core::registers::Registers;
 use xnu_core::signal::{Info, KEPT, Next, deliver_next, force, install};
@@ -53,8 +54,11 @@ pub(super) unsafe extern "sysv64" fn serve(thread: *mut GuestThread) {
                 // Made because the page had no time to tell.
                 commpage::refresh(&process.kernel);
             }
-            if reply == Reply::Error(Errno::EINTR) && is_restartable(&call) {
-                thread.interrupted = Some(thread.thread.registers);
+            if reply == Reply::Error(Errno::EINTR) {
+                thread.interrupted = Some((thread.thread.registers, is_restartable(&call)));
+            }
+            if reply == Reply::Unchanged && bsd && call.number == BSDTHREAD_TERMINATE {
+                threads::end(thread);
             }
             (Some(call.class), reply)
         }
@@ -76,7 +80,7 @@ pub(super) unsafe extern "sysv64" fn serve(thread: *mut GuestThread) {
 
 /// Serves the call and tells about it. Apart, for recording takes much of the stack.
 #[inline(never)]
-fn recorded(recorder: &Recorder, call: &Call, cx: &mut Context<'_, Linux, Ports>) -> Reply {
+fn recorded(recorder: &Recorder, call: &Call, cx: &mut Context<'_, Trapped, Ports>) -> Reply {
     let kernel = cx.kernel();
     let entered = recorder.enter(kernel, call);
     let reply = dispatched(call, cx);
@@ -86,7 +90,7 @@ fn recorded(recorder: &Recorder, call: &Call, cx: &mut Context<'_, Linux, Ports>
 
 /// The same as in [`serve`], but that there nothing is between the call and its handler.
 #[inline(never)]
-fn dispatched(call: &Call, cx: &mut Context<'_, Linux, Ports>) -> Reply {
+fn dispatched(call: &Call, cx: &mut Context<'_, Trapped, Ports>) -> Reply {
     call.dispatch(cx)
 }
 
@@ -114,11 +118,10 @@ pub(super) unsafe extern "sysv64" fn leave(thread: *mut GuestThread) {
             if come_back_to_mask(thread) {
                 continue;
             }
-            thread.interrupted = None;
-            // Who suspended the thread has interrupted it as well.
-            if thread.all_registers == 1 || thread.watched.load(Ordering::Relaxed) {
-                process.lkm.park();
+            if process.lkm.has_suspended() && park(thread) {
+                continue;
             }
+            thread.interrupted = None;
             unwatch(thread);
             return;
         }
@@ -143,6 +146,24 @@ pub(super) unsafe extern "sysv64" fn leave(thread: *mut GuestThread) {
     }
 }
 
+/// Waits while the thread is suspended; whether it was. A call that ended for that alone is made anew.
+#[cold]
+#[inline(never)]
+fn park(thread: &mut GuestThread) -> bool {
+    let again =
+        thread.interrupted.map(|(at_call, _)| Registers { rip: at_call.rip - SYSCALL_BYTES, ..at_call });
+    let process = &thread.guest.process;
+    let parked = process.lkm.park(&mut thread.thread, again);
+    if parked {
+        thread.interrupted = None;
+        thread.all_registers = 1;
+    }
+    parked
+}
+
+/// The length of the instruction.
+const SYSCALL_BYTES: u64 = 2;
+
 /// After a wait under another mask that no handler ended: the thread's own holds again, here and in Linux.
 fn come_back_to_mask(thread: &mut GuestThread) -> bool {
     let restored = thread.thread.signals.restore_mask();
@@ -158,6 +179,7 @@ const GETTIMEOFDAY: u32 = 116;
 const EXECVE: u32 = 59;
 const MAC_EXECVE: u32 = 380;
 const POSIX_SPAWN: u32 = 244;
+const BSDTHREAD_TERMINATE: u32 = 361;
 
 /// Before a fork, or before another program takes over: a signal that came is the parent's, one that comes waits and is whose it was sent to.
 fn hold_signals(thread: &mut GuestThread) {
@@ -171,6 +193,7 @@ fn hold_signals(thread: &mut GuestThread) {
 fn forked(thread: &mut GuestThread, reply: Reply) {
     let kernel = &thread.guest.process.kernel;
     if matches!(reply, Reply::Value(_, 1)) {
+        thread.guest.threads.forked(thread);
         thread.thread.signals.forget();
         thread.watched.store(false, Ordering::Relaxed);
         if arm(&thread.guest.text).is_err() {
@@ -192,8 +215,7 @@ fn is_restartable(call: &Call) -> bool {
 
 /// Points an interrupted call back at its instruction, if the signal that comes first wants that.
 fn restart(thread: &mut GuestThread) {
-    const SYSCALL_BYTES: u64 = 2;
-    let Some(at_call) = thread.interrupted.take() else { return };
+    let Some((at_call, true)) = thread.interrupted.take() else { return };
     let actions = &thread.guest.process.actions;
     let restarts = thread.thread.signals.next_ready().is_some_and(|info| {
         let action = actions.get(info.signal);

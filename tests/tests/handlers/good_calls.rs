@@ -391,6 +391,17 @@ pub(crate) fn good_calls(k: &Machine<Mock>) -> Vec<(&'static str, Vec<u64>)> {
         ("getrusage", vec![0, room(144)]),
         ("thread_selfusage", vec![]),
         ("thread_selfid", vec![]),
+        ("bsdthread_register", {
+            let mut data = bytes([56, 0, 0, 0, 0, 0, 0]);
+            data.truncate(56);
+            vec![1, 2, 4096, place(&data), 56, 0, 0]
+        }),
+        ("bsdthread_create", vec![1, 2, 3, 4, 0x0100_0000]),
+        ("bsdthread_terminate", vec![room(8192), 8192, 0, place(&[0; 4])]),
+        ("bsdthread_ctl", vec![0x800, 6, 0, 0]),
+        ("ulock_wait", vec![1, place(&[0; 4]), 0, 1000]),
+        ("ulock_wait2", vec![5, place(&[0; 8]), 0, 1000, 0]),
+        ("ulock_wake", vec![0x101, place(&[0; 4]), 0]),
         ("memorystatus_get_level", vec![room(4)]),
         ("memorystatus_available_memory", vec![]),
         ("memorystatus_control", vec![1, 0, 0, 0, 0]),

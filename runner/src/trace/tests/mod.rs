@@ -34,7 +34,7 @@ impl Flat {
 impl Kernel for Flat {
     unsafe fn syscall(&self, nr: Sysno, args: &mut [Arg<'_>]) -> Result<usize, Errno> {
         match (nr, args) {
-            (Sysno::Getpid, []) => Ok(self.pid as usize),
+            (Sysno::Getpid | Sysno::Gettid, []) => Ok(self.pid as usize),
             (Sysno::ClockGettime, [_, Arg::Out(time)]) => {
                 let now_ns = self.clock_ns.fetch_add(1000, Ordering::Relaxed);
                 time[..8].copy_from_slice(&(now_ns / 1_000_000_000).to_ne_bytes());

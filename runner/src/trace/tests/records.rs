@@ -194,7 +194,7 @@ fn json_has_every_field() {
     let mut s = setup(Format::Json, b"/etc/\"x\"\x01\0");
     let line = s.bsd(5, &[PATH, 0, 0], Reply::Value(3, 0));
     let open = &json::lines(&line)[0];
-    assert_eq!(open["pid"], 100.into());
+    assert_eq!((&open["pid"], &open["tid"]), (&100.into(), &100.into()));
     assert_eq!(open["time_ns"], 1000.into());
     assert_eq!(open["duration_ns"], 1000.into());
     assert_eq!(open["class"], "bsd".into());
