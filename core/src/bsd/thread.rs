@@ -55,7 +55,7 @@ struct RegistrationData {
 const _: () = assert!(size_of::<RegistrationData>() == 56);
 
 /// `bsdthread_register`: says where threads begin, and learns what the kernel can do. `size` is that of a `pthread_t`;
-/// `data` a [`RegistrationData`] of so many bytes, or null.
+/// `data` a `_pthread_registration_data` of so many bytes, or null.
 ///
 /// Differs from XNU where the core is linked in: `ENOTSUP`, for threads are begun by whoever linked it.
 #[allow(clippy::too_many_arguments, reason = "as many as the call has")]
