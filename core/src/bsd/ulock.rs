@@ -36,7 +36,8 @@ mod op {
 
 const SECOND_NS: u64 = 1_000_000_000;
 
-/// How long a change of an upper half goes unseen at most.
+/// How long a change of an upper half alone, which Linux does not compare, may go unseen at first; then as long again as was
+/// waited already.
 const LOOK_NS: u64 = 10_000_000;
 
 /// How many wait at words of the process, by the words' places. A word shares its count with others, so the number is
@@ -164,6 +165,7 @@ fn wait<K: Kernel, L: Lkm>(
     let kernel = cx.kernel();
     let futex = Futex { word, is_shared: kind.is_shared };
     let own = linux::process::gettid(kernel).to_bsd()?;
+    let mut patience_ns = kind.is_wide.then_some(LOOK_NS);
     loop {
         if read(kernel, kind, word)? != value {
             return Ok(());
@@ -171,7 +173,11 @@ fn wait<K: Kernel, L: Lkm>(
         if kind.is_owned {
             check_owner(cx, value as u32, own)?;
         }
-        let look_ns = if kind.is_wide { Some(now_ns(kernel)?.saturating_add(LOOK_NS)) } else { None };
+        let look_ns = match patience_ns {
+            Some(patience_ns) => now_ns(kernel)?.checked_add(patience_ns),
+            None => None,
+        };
+        patience_ns = patience_ns.and_then(|patience_ns| patience_ns.checked_mul(2));
         let next_ns = [until_ns, look_ns].into_iter().flatten().min();
         let next = next_ns.map(|at| Timespec {
             tv_sec: at.wrapping_div(SECOND_NS) as i64,
