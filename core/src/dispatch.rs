@@ -126,7 +126,8 @@ impl Undecodable {
 /// Writes a reply into the registers, as XNU's trap entry does.
 ///
 /// BSD: carry clear and both words, or carry set and the error in rax. Mach and machine-dependent: rax alone; carry
-/// and rdx stay. Answers whether the thread is to get `SIGSYS`.
+/// and rdx stay; but machine-dependent calls in BSD's style tell an error by carry (`osfmk/i386/bsd_i386.c`,
+/// `machdep_syscall64`). Answers whether the thread is to get `SIGSYS`.
 #[inline]
 pub fn reply(class: Option<Class>, reply: Reply, registers: &mut Registers) -> bool {
     match (class, reply) {
@@ -137,7 +138,12 @@ pub fn reply(class: Option<Class>, reply: Reply, registers: &mut Registers) -> b
             registers.rdx = second;
             false
         }
-        (Some(Class::Bsd), Reply::Error(errno)) => {
+        (_, Reply::Flagged(word)) => {
+            registers.rflags &= !CARRY;
+            registers.rax = word;
+            false
+        }
+        (Some(Class::Bsd | Class::Machdep), Reply::Error(errno)) => {
             registers.rflags |= CARRY;
             registers.rax = u64::from(errno.number());
             false
@@ -191,7 +197,8 @@ pub fn linked_reply(class: Class, reply: Reply) -> (u64, u64) {
     let error = |errno: Errno| (i64::from(errno.number()).wrapping_neg() as u64, 0);
     match (class, reply) {
         (Class::Bsd, Reply::Value(first, second)) => (first, second),
-        (Class::Bsd, Reply::Error(errno)) => error(errno),
+        (_, Reply::Flagged(word)) => (word, 0),
+        (Class::Bsd | Class::Machdep, Reply::Error(errno)) => error(errno),
         (Class::Bsd, Reply::Invalid) => error(Errno::ENOSYS),
         (_, Reply::Value(first, _)) => (first, 0),
         (_, Reply::Error(_)) => (word(KernReturn::KERN_FAILURE), 0),

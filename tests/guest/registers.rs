@@ -4,7 +4,7 @@
 mod probe;
 mod support;
 use probe::{Kind, NAMES, check, use_vector_level};
-use support::{Args, EBADF, MACH, MACHDEP, UNIX, ensure, nr, println};
+use support::{Args, EBADF, EINVAL, MACH, MACHDEP, UNIX, ensure, nr, println};
 
 support::unixthread!(main);
 
@@ -26,6 +26,8 @@ fn main(_: &Args) -> i32 {
         // An unused machdep slot: KERN_INVALID_ARGUMENT, carry as it was.
         let unused = check("machdep 2", MACHDEP | 2, Kind::Mach, round, level);
         ensure!(43, unused == 4, "machdep 2 is {unused:#x}");
+        // One in BSD's style, with a selector far behind the last.
+        check("i386_set_ldt64", MACHDEP | 5, Kind::Error(EINVAL), round, level);
     }
     println!("registers kept, vectors {}", ["xmm", "ymm", "zmm"][level as usize]);
     0

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use xnu_core::dispatch;
 use xnu_core::table::{Class, Family, Grade, Row};
+use xnu_core::{dispatch, machdep};
 
 const BSD_SYSCALLS: &str = include_str!("../data/bsd_syscalls.tsv");
 const MACH_TRAPS: &str = include_str!("../data/mach_traps.tsv");
@@ -50,12 +50,17 @@ fn mach_reference() -> BTreeMap<u32, Call> {
 }
 
 fn machdep_reference() -> BTreeMap<u32, Call> {
+    processor_reference("x86_64", |cell| cell.parse().ok())
+}
+
+/// The machine-dependent calls of a processor whose cell for the number is understood by `number`.
+fn processor_reference(processor: &str, number: impl Fn(&str) -> Option<u32>) -> BTreeMap<u32, Call> {
     cells(MACHDEP_CALLS)
-        .filter(|row| row[0] == "x86_64")
-        .map(|row| {
+        .filter(|row| row[0] == processor)
+        .filter_map(|row| {
             let arguments = if row[3] == "-" { 0 } else { row[3].split(';').count() };
-            let call = Call { name: row[2].to_string(), arguments };
-            (row[1].parse().expect("a number"), call)
+            let name = row[2].strip_suffix(" trap").unwrap_or(row[2]).replace(' ', "_");
+            Some((number(row[1])?, Call { name, arguments }))
         })
         .collect()
 }
@@ -81,9 +86,18 @@ fn no_complaints(complaints: &[String]) {
 /// Numbers, names and argument counts of one table.
 #[track_caller]
 fn is_the_reference(class: Class, reference: &BTreeMap<u32, Call>, range: Range<u32>) {
+    is_that_reference(numbers(class), reference, range);
+}
+
+#[track_caller]
+fn is_that_reference(
+    numbers: impl Iterator<Item = (u32, String, Row)>,
+    reference: &BTreeMap<u32, Call>,
+    range: Range<u32>,
+) {
     let mut complaints = Vec::new();
     let mut seen = BTreeMap::new();
-    for (number, name, row) in numbers(class) {
+    for (number, name, row) in numbers {
         if let Some(other) = seen.insert(number, name.clone()) {
             complaints.push(format!("{number} is {other} and {name}"));
         }
@@ -124,6 +138,17 @@ fn mach_table_has_the_numbers_names_and_arguments_of_xnu() {
 #[test]
 fn machdep_table_has_the_numbers_names_and_arguments_of_xnu() {
     is_the_reference(Class::Machdep, &machdep_reference(), 0..7);
+}
+
+#[test]
+fn machdep_tables_of_other_processors_are_those_of_xnu() {
+    let named = |row: Row| (row.number, row.name.to_string(), row);
+    let i386 = processor_reference("i386", |cell| cell.parse().ok());
+    is_that_reference(machdep::i386::rows().map(named), &i386, 0..7);
+    let in_w3 = |cell: &str| cell.strip_prefix("x16=0x80000000 (w3=")?.strip_suffix(')')?.parse().ok();
+    is_that_reference(machdep::arm64::rows().map(named), &processor_reference("arm64", in_w3), 0..4);
+    let clocks = |cell: &str| cell.strip_prefix("w16=-")?.split(' ').next()?.parse().ok();
+    is_that_reference(machdep::arm64::clock::rows().map(named), &processor_reference("arm64", clocks), 3..5);
 }
 
 #[test]

@@ -9,8 +9,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
-use xnu_core::dispatch;
-use xnu_core::table::{Class, Family, Grade, Row};
+use xnu_core::table::{Family, Grade, Row};
+use xnu_core::{bsd, mach, machdep};
 
 /// Options of `cargo xtask coverage`.
 #[derive(Args)]
@@ -58,6 +58,8 @@ const GROUPS: &[(&str, &[Family])] = &[
 
 /// One number that a program can ask for.
 struct Call {
+    /// The table, with the processor where each has its own.
+    table: &'static str,
     number: u32,
     name: String,
     row: Row,
@@ -144,13 +146,21 @@ fn page_path() -> PathBuf {
 /// Every call by family, in the order of the tables.
 fn families() -> BTreeMap<Family, Vec<Call>> {
     let mut families: BTreeMap<Family, Vec<Call>> = BTreeMap::new();
-    for class in [Class::Bsd, Class::Mach, Class::Machdep] {
-        let mut calls: Vec<Call> = dispatch::rows()
-            .filter(|row| row.class == class)
+    let tables: [(&'static str, Vec<Row>); 6] = [
+        ("bsd", bsd::rows().collect()),
+        ("mach", mach::rows().collect()),
+        ("machdep x86-64", machdep::x86_64::rows().collect()),
+        ("machdep i386", machdep::i386::rows().collect()),
+        ("machdep arm64", machdep::arm64::rows().collect()),
+        ("mach arm64", machdep::arm64::clock::rows().collect()),
+    ];
+    for (table, rows) in tables {
+        let call = |number, name, row| Call { table, number, name, row };
+        let mut calls: Vec<Call> = rows
+            .into_iter()
             .flat_map(|row| {
-                let twin =
-                    row.twin.map(|number| Call { number, name: format!("{}_nocancel", row.name), row });
-                [Call { number: row.number, name: row.name.to_string(), row }].into_iter().chain(twin)
+                let twin = row.twin.map(|number| call(number, format!("{}_nocancel", row.name), row));
+                [call(row.number, row.name.to_string(), row)].into_iter().chain(twin)
             })
             .collect();
         calls.sort_by_key(|call| call.number);
@@ -180,7 +190,7 @@ fn todo_line(family: Family, calls: &[Call]) -> Option<String> {
     let todo: Vec<String> = calls
         .iter()
         .filter(|call| call.row.grade == Grade::Todo)
-        .map(|call| format!("{} ({} {})", call.name, call.row.class.name(), call.number))
+        .map(|call| format!("{} ({} {})", call.name, call.table, call.number))
         .collect();
     (!todo.is_empty()).then(|| format!("{}: {}", family.name(), todo.join(", ")))
 }
@@ -214,7 +224,7 @@ fn report(families: &BTreeMap<Family, Vec<Call>>) -> String {
 fn page_text(families: &BTreeMap<Family, Vec<Call>>) -> String {
     let mut out = format!(
         "# Coverage\n\n\
-         This page is generated from the tables in `core/src/{{bsd,mach,machdep}}/table.rs` by `{WRITE_COMMAND}`.\n\
+         This page is generated from the tables in `core/src/{{bsd,mach}}/table.rs` and `core/src/machdep` by `{WRITE_COMMAND}`.\n\
          Change the tables, not the page; `cargo xtask test` compares them.\n\n\
          * **faithful**: as the manual page and XNU's source say.\n\
          * **partial**: served, but for what the note says.\n\
@@ -235,10 +245,10 @@ fn page_text(families: &BTreeMap<Family, Vec<Call>>) -> String {
         let _ = write!(out, "\n## {}\n\n| table | number | name | grade | note |\n", family.name());
         out.push_str("| --- | ---: | --- | --- | --- |\n");
         for call in calls {
-            let Row { class, grade, .. } = call.row;
+            let grade = call.row.grade;
             let note = grade.note().replace('|', "\\|");
-            let (class, number, name, grade) = (class.name(), call.number, &call.name, grade.name());
-            let _ = writeln!(out, "| {class} | {number} | `{name}` | {grade} | {note} |");
+            let (table, number, name, grade) = (call.table, call.number, &call.name, grade.name());
+            let _ = writeln!(out, "| {table} | {number} | `{name}` | {grade} | {note} |");
         }
     }
     out
@@ -251,7 +261,7 @@ mod tests {
     #[test]
     fn every_number_is_counted_once() {
         let all = Count::of(families().values().flatten());
-        assert_eq!(all.rows, 558 + 128 + 7);
+        assert_eq!(all.rows, 558 + 128 + 7 + 7 + 4 + 2);
         let [rows, handled, faithful, partial, fake, refused, todo] = all.cells();
         assert_eq!(handled, faithful + partial);
         assert_eq!(rows, handled + fake + refused + todo);
@@ -268,9 +278,10 @@ mod tests {
 
     #[test]
     fn check_names_the_calls_that_are_missing() {
-        let row = dispatch::row(Class::Bsd, 1).expect("exit");
-        let done = || Call { number: 1, name: "exit".into(), row };
-        let todo = Call { number: 7, name: "missing".into(), row: Row { grade: Grade::Todo, ..row } };
+        let row = bsd::row(1).expect("exit");
+        let done = || Call { table: "bsd", number: 1, name: "exit".into(), row };
+        let todo =
+            Call { table: "bsd", number: 7, name: "missing".into(), row: Row { grade: Grade::Todo, ..row } };
         assert_eq!(todo_line(Family::process, &[done()]), None);
         assert_eq!(todo_line(Family::process, &[done(), todo]).as_deref(), Some("process: missing (bsd 7)"));
     }
@@ -279,7 +290,7 @@ mod tests {
     fn page_has_every_call() {
         let page = page_text(&families());
         let lines = page.lines().filter(|line| line.starts_with("| bsd |") || line.starts_with("| mach"));
-        assert_eq!(lines.count(), 558 + 128 + 7);
+        assert_eq!(lines.count(), 558 + 128 + 7 + 7 + 4 + 2);
         assert!(page.contains("| bsd | 399 | `close_nocancel` | faithful |"), "{page}");
     }
 }

@@ -2,8 +2,10 @@
 
 use crate::{Cli, Result, setup, workspace};
 use clap::{Args, CommandFactory};
-use std::process::{Command, ExitCode};
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
+use std::{fmt, thread};
 
 /// Options of `cargo xtask test`.
 #[derive(Args)]
@@ -102,20 +104,92 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     println!();
     for (title, failure) in &failed {
         println!("{title}: {failure}");
+        failure.reasons.iter().for_each(|line| println!("    {line}"));
     }
     println!("{passed} passed, {} failed", failed.len());
     Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// A command that failed.
+#[derive(PartialEq, Eq, Debug)]
+struct Failure {
+    /// How it ended, and how to repeat it.
+    summary: String,
+    /// What it printed of the reasons: they may stand thousands of lines above the end.
+    reasons: Vec<String>,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.summary)
+    }
+}
+
 /// Why a command fails, and how to repeat it; `None` if it succeeds.
-fn fails(line: &str) -> Option<String> {
+fn fails(line: &str) -> Option<Failure> {
     println!("$ {line}");
-    let how = match command(line).status() {
+    let mut reasons = Vec::new();
+    let how = match watched(command(line), &mut reasons) {
         Ok(status) if status.success() => return None,
         Ok(status) => status.to_string(),
         Err(error) => error.to_string(),
     };
-    Some(format!("{how}; repeat it with: {line}"))
+    Some(Failure { summary: format!("{how}; repeat it with: {line}"), reasons })
+}
+
+/// Runs a command and keeps the lines that say why it fails; on a terminal they are there to scroll back to.
+fn watched(mut command: Command, reasons: &mut Vec<String>) -> io::Result<ExitStatus> {
+    if io::stdout().is_terminal() {
+        return command.status();
+    }
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    thread::scope(|scope| {
+        let stderr = scope.spawn(|| stderr.map(|from| pass_on(from, io::stderr())));
+        reasons.extend(stdout.map(|from| pass_on(from, io::stdout())).unwrap_or_default());
+        reasons.extend(stderr.join().ok().flatten().unwrap_or_default());
+    });
+    child.wait()
+}
+
+/// Copies lines, and answers those that are reasons of a failure.
+fn pass_on(from: impl Read, mut to: impl Write) -> Vec<String> {
+    let (mut from, mut line, mut reasons) = (BufReader::new(from), Vec::new(), Reasons::default());
+    while from.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+        // Who reads it may have seen enough; the command is to end by itself all the same.
+        let _ = to.write_all(&line);
+        reasons.look(String::from_utf8_lossy(&line).trim_end());
+        line.clear();
+    }
+    reasons.lines
+}
+
+/// Lines that say why something failed.
+#[derive(Default)]
+struct Reasons {
+    lines: Vec<String>,
+    /// How many more lines belong to the last one.
+    more: u32,
+}
+
+impl Reasons {
+    /// As many as a reader looks at.
+    const MOST: usize = 60;
+
+    fn look(&mut self, line: &str) {
+        let is_test = line.starts_with("test ") && line.ends_with("FAILED");
+        let is_alone = is_test || line.contains(" MISSED ");
+        let is_start = line.contains("panicked at") || line.starts_with("error");
+        self.more = match (is_start, line.is_empty()) {
+            (true, _) => 5,
+            (false, true) => 0,
+            (false, false) => self.more,
+        };
+        if (is_alone || self.more > 0) && self.lines.len() < Reasons::MOST {
+            self.lines.push(line.to_string());
+        }
+        self.more = self.more.saturating_sub(1);
+    }
 }
 
 /// The command of a line: variables, cargo, arguments, all without blanks in them.
@@ -172,7 +246,27 @@ mod tests {
     #[test]
     fn failure_names_the_command_that_repeats_it() {
         let failure = fails("cargo there-is-no-such-command").unwrap();
-        assert!(failure.ends_with("repeat it with: cargo there-is-no-such-command"), "{failure}");
+        assert!(failure.summary.ends_with("repeat it with: cargo there-is-no-such-command"), "{failure}");
+        if !io::stdout().is_terminal() {
+            assert!(failure.reasons.iter().any(|line| line.contains("no such command")), "{failure:?}");
+        }
         assert_eq!(fails("cargo --version"), None);
+    }
+
+    #[test]
+    fn reasons_are_the_lines_of_what_failed() {
+        let output = "running 2 tests\ntest good ... ok\ntest bad ... FAILED\n\n---- bad stdout ----\n\n\
+                      thread 'bad' panicked at src/lib.rs:1:1:\nassertion failed\n  left: 1\n right: 2\n\nfailures:\n";
+        let mut passed_on = Vec::new();
+        let reasons = pass_on(output.as_bytes(), &mut passed_on);
+        assert_eq!(passed_on, output.as_bytes());
+        let expected = [
+            "test bad ... FAILED",
+            "thread 'bad' panicked at src/lib.rs:1:1:",
+            "assertion failed",
+            "  left: 1",
+            " right: 2",
+        ];
+        assert_eq!(reasons, expected);
     }
 }

@@ -1,7 +1,7 @@
 //! Priorities: `getpriority`, `setpriority` with Darwin's own kinds, `iopolicysys`, `proc_rlimit_control`.
 
 use super::object::effective_user;
-use super::session::{is_self, within_reach};
+use super::session::{is_alive, is_self, within_reach};
 use crate::convert::errno::ToBsd;
 use crate::convert::resource::{nice_to_darwin, nice_to_linux};
 use crate::kernel::Kernel;
@@ -31,9 +31,11 @@ fn reach<K: Kernel>(kernel: &K, who: i32) -> SysResult<()> {
     if who == 0 { Ok(()) } else { within_reach(kernel, who) }
 }
 
-/// Users are named by their effective number; Linux takes 0 for the real user of the caller.
+/// Users are named by their effective number; Linux takes 0 for the real user of the caller, and finds a process that has
+/// ended.
 fn named_for_linux<K: Kernel>(kernel: &K, which: PriorityWhich, who: i32) -> SysResult<i32> {
     match which {
+        PriorityWhich::PRIO_PROCESS => is_alive(kernel, who).map(|()| who),
         PriorityWhich::PRIO_USER if who == 0 => Ok(effective_user(kernel)? as i32),
         _ => Ok(who),
     }

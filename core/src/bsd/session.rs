@@ -53,7 +53,7 @@ pub fn setpgid<K: Kernel, L>(cx: &mut Context<'_, K, L>, process: i32, group: i3
 
 /// A process that has ended is found no more (`bsd/kern/kern_proc.c`, `proc_find`), where Linux knows it until it is waited
 /// for. Only the caller's own children can be asked after.
-fn is_alive<K: Kernel>(kernel: &K, process: i32) -> SysResult<()> {
+pub(super) fn is_alive<K: Kernel>(kernel: &K, process: i32) -> SysResult<()> {
     let look = flags::WEXITED | flags::WNOHANG | flags::WNOWAIT;
     match process {
         ..=0 => Ok(()),

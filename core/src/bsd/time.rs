@@ -181,8 +181,7 @@ pub fn mach_bridge_remote_time<K: Kernel, L>(cx: &mut Context<'_, K, L>, local: 
     if local != 0 {
         return Ok(0);
     }
-    let now = linux::time::clock_gettime(cx.kernel(), linux::time::CLOCK_MONOTONIC).to_bsd()?;
-    Ok((now.tv_sec as u64).wrapping_mul(NANOSECONDS).wrapping_add(now.tv_nsec as u64))
+    crate::mach::timer::absolute_time(cx)
 }
 
 /// The longest time that a timer takes, in seconds (`itimerfix`).

@@ -23,7 +23,24 @@ use xnu_abi::lkm::Trap;
 use xnu_abi::lkm::args::MachPortDeallocateArgs;
 use zerocopy::{FromBytes, IntoBytes};
 
-pub use table::{dispatch, parameter_count, row, rows};
+#[cfg(not(target_arch = "aarch64"))]
+pub use table::dispatch;
+pub use table::{parameter_count, row, rows};
+
+/// Decodes the arguments of trap `number`, runs its handler and encodes the answer. Two clocks come before the table.
+#[cfg(target_arch = "aarch64")]
+#[inline]
+pub fn dispatch<K: crate::Kernel, L: Lkm>(
+    cx: &mut crate::Context<'_, K, L>,
+    number: u32,
+    words: &[u64; 8],
+) -> crate::Reply {
+    use crate::machdep::arm64::clock;
+    match clock::dispatch(cx, number, words) {
+        crate::Reply::Invalid => table::dispatch(cx, number, words),
+        time => time,
+    }
+}
 
 /// `MACH_PORT_NULL`: no port.
 const MACH_PORT_NULL: u32 = 0;

@@ -1,6 +1,7 @@
 //! Clocks and timers (`osfmk/kern/clock.c`, `osfmk/kern/clock_oldops.c`, `osfmk/kern/mk_timer.c`).
 
 use super::{kern, make, name, serve};
+use crate::convert::errno::ToBsd;
 use crate::kernel::Kernel;
 use crate::linux;
 use crate::lkm::Lkm;
@@ -14,6 +15,25 @@ use xnu_abi::lkm::Trap;
 use xnu_abi::lkm::args::{MkTimerArmArgs, MkTimerCancelArgs, MkTimerDestroyArgs};
 use xnu_abi::lkm::own_args::ClockSleepArgs;
 
+const SECOND_NS: u64 = 1_000_000_000;
+
+/// `mach_absolute_time` where the kernel is asked for it: nanoseconds since the start that do not count sleep
+/// (`osfmk/arm64/sleh.c`, `handle_mach_absolute_time_trap`).
+pub fn absolute_time<K: Kernel, L>(cx: &mut Context<'_, K, L>) -> SysResult<u64> {
+    now(cx.kernel(), linux::time::CLOCK_MONOTONIC)
+}
+
+/// `mach_continuous_time` where the kernel is asked for it: nanoseconds since the start, sleep counted
+/// (`osfmk/arm64/sleh.c`, `handle_mach_continuous_time_trap`).
+pub fn continuous_time<K: Kernel, L>(cx: &mut Context<'_, K, L>) -> SysResult<u64> {
+    now(cx.kernel(), linux::time::CLOCK_BOOTTIME)
+}
+
+fn now<K: Kernel>(kernel: &K, clock: i32) -> SysResult<u64> {
+    let now = linux::time::clock_gettime(kernel, clock).to_bsd()?;
+    Ok((now.tv_sec as u64).wrapping_mul(SECOND_NS).wrapping_add(now.tv_nsec as u64))
+}
+
 /// `mach_timebase_info_trap`: absolute time counts nanoseconds, as on every Intel Mac.
 pub fn timebase_info<K: Kernel, L>(
     cx: &mut Context<'_, K, L>,
@@ -26,7 +46,6 @@ pub fn timebase_info<K: Kernel, L>(
 
 /// `mach_wait_until`: waits until an absolute time; `KERN_ABORTED` when interrupted.
 pub fn wait_until<K: Kernel, L>(cx: &mut Context<'_, K, L>, deadline: u64) -> SysResult<i32> {
-    const SECOND_NS: u64 = 1_000_000_000;
     let until = Timespec { tv_sec: (deadline / SECOND_NS) as i64, tv_nsec: (deadline % SECOND_NS) as i64 };
     kern(match linux::time::sleep_until(cx.kernel(), &until) {
         Ok(()) => KernReturn::KERN_SUCCESS,

@@ -2,7 +2,7 @@
 
 use crate::kernel::Kernel;
 use crate::process::Context;
-use crate::table::SysResult;
+use crate::table::{SysResult, Unchanged};
 use crate::user::UserAddr;
 use xnu_abi::darwin::kern_return::KernReturn;
 
@@ -40,4 +40,10 @@ pub fn hv_task_trap<K: Kernel, L>(_: &mut Context<'_, K, L>, _: u64, _: u64) -> 
 /// A hypervisor's trap: there is none, so XNU's answer without one.
 pub fn hv_thread_trap<K: Kernel, L>(_: &mut Context<'_, K, L>, _: u64, _: u64) -> SysResult<i32> {
     Ok(KernReturn::KERN_INVALID_ARGUMENT.number())
+}
+
+/// Caches are flushed by instructions: the calls for it are accepted and do nothing (`osfmk/arm64/machine_routines.c`,
+/// `platform_syscall`).
+pub fn nothing<K: Kernel, L>(_: &mut Context<'_, K, L>) -> SysResult<Unchanged> {
+    Ok(Unchanged)
 }

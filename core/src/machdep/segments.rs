@@ -5,6 +5,7 @@
 //! Differs from XNU: the three descriptors below the first that a program may set read as zeros; one that was set reads as
 //! accessed; a conforming code segment is `EINVAL`, and so is any of 16 bits where Linux was built without them.
 
+use super::BsdStyle;
 use crate::bsd::scratch::Scratch;
 use crate::convert::errno::ToBsd;
 use crate::kernel::Kernel;
@@ -112,10 +113,11 @@ impl Descriptor {
 /// first. Both 0: all are emptied.
 pub fn set<K: Kernel, L>(
     cx: &mut Context<'_, K, L>,
-    first: u64,
+    first: impl Into<u64>,
     descriptors: UserPtr<u64>,
-    count: u64,
-) -> SysResult<i32> {
+    count: impl Into<u64>,
+) -> SysResult<BsdStyle> {
+    let (first, count) = (first.into(), count.into());
     let kernel = cx.kernel();
     let segments = &cx.process.segments;
     let used = segments.get();
@@ -126,7 +128,7 @@ pub fn set<K: Kernel, L>(
                 table::write(kernel, &Descriptor(0).to_linux(index)).to_bsd()?;
             }
             segments.set(0, 0);
-            return Ok(0);
+            return Ok(BsdStyle(0));
         }
         (FIRST..SIZE, 0..=SIZE) if first.wrapping_add(count) <= SIZE => first,
         _ => return Err(Errno::EINVAL),
@@ -155,7 +157,7 @@ pub fn set<K: Kernel, L>(
     let end = first.wrapping_add(count);
     let (start, end) = used.map_or((first, end), |(start, last)| (first.min(start), end.max(last)));
     segments.set(start, end);
-    Ok(first as i32)
+    Ok(BsdStyle(first as u32))
 }
 
 /// The first of so many empty descriptors among those that were set, or else behind them.
@@ -198,10 +200,11 @@ fn read<K: Kernel>(kernel: &K, end: u64) -> SysResult<Scratch<'_, K>> {
 /// `i386_get_ldt`: copies out up to `count` descriptors from `first` on, and answers how many there are in all.
 pub fn get<K: Kernel, L>(
     cx: &mut Context<'_, K, L>,
-    first: u64,
+    first: impl Into<u64>,
     descriptors: UserPtr<u64>,
-    count: u64,
-) -> SysResult<i32> {
+    count: impl Into<u64>,
+) -> SysResult<BsdStyle> {
+    let (first, count) = (first.into(), count.into());
     let kernel = cx.kernel();
     let is_inside = first < SIZE && count <= SIZE && first.wrapping_add(count) <= SIZE;
     if !is_inside || descriptors.is_null() {
@@ -214,5 +217,5 @@ pub fn get<K: Kernel, L>(
         let from = all.at(bytes(first))?;
         crate::bsd::scratch::copy(kernel, from, descriptors.address(), bytes(count.min(left)))?;
     }
-    Ok(end as i32)
+    Ok(BsdStyle(end as u32))
 }

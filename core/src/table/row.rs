@@ -260,6 +260,15 @@ pub trait Return: Sized {
     /// The two words; `None` leaves the registers alone.
     fn words(self) -> Option<(u64, u64)>;
 
+    /// The reply of success.
+    #[inline(always)]
+    fn reply(self) -> Reply {
+        match self.words() {
+            Some((first, second)) => Reply::Value(first, second),
+            None => Reply::Unchanged,
+        }
+    }
+
     /// Writes the first word for a trace.
     fn render(word: u64, out: &mut dyn Write) -> fmt::Result {
         write!(out, "{}", word as i64)
@@ -343,6 +352,8 @@ pub type SysResult<T> = Result<T, Errno>;
 pub enum Reply {
     /// The call did its work: the two return words.
     Value(u64, u64),
+    /// A machine-dependent call that fails as BSD's do did its work: the one return word; no carry.
+    Flagged(u64),
     /// The call failed.
     Error(Errno),
     /// The return registers stay, or the handler has set them.
@@ -357,10 +368,7 @@ impl Reply {
     #[inline(always)]
     pub fn new<T: Return>(answer: SysResult<T>) -> Reply {
         match answer {
-            Ok(value) => match value.words() {
-                Some((first, second)) => Reply::Value(first, second),
-                None => Reply::Unchanged,
-            },
+            Ok(value) => value.reply(),
             Err(errno) => Reply::Error(errno),
         }
     }

@@ -50,8 +50,6 @@ const OTHER_RESULTS: &[(&str, Kind)] = &[
     ("swtch_pri", Kind::Boolean),
     ("swtch", Kind::Boolean),
     ("thread_fast_set_cthread_self64", Kind::Selector),
-    ("i386_set_ldt64", Kind::Selector),
-    ("i386_get_ldt64", Kind::Selector),
 ];
 
 fn kind(row: &Row) -> Kind {
@@ -68,7 +66,8 @@ impl Outcome {
         match (class, *reply) {
             (_, Reply::Unchanged) => Outcome::None,
             (Some(Class::Bsd), Reply::Value(first, second)) => Outcome::Words(first, second),
-            (Some(Class::Bsd), Reply::Error(errno)) => Outcome::Errno(errno),
+            (_, Reply::Flagged(word)) => Outcome::Words(word, 0),
+            (Some(Class::Bsd | Class::Machdep), Reply::Error(errno)) => Outcome::Errno(errno),
             (Some(Class::Bsd), Reply::Invalid) => Outcome::Errno(Errno::ENOSYS),
             (Some(_), Reply::Value(first, _)) => match row.map_or(Kind::Kern, kind) {
                 Kind::Kern => Outcome::Kern(first as i32),

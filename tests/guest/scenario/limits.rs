@@ -1,7 +1,7 @@
 //! Limits and priorities.
 
 use super::system::{Limit, Priority, Resource, SetId, System, UNLIMITED};
-use super::{await_end, child, pipe, scenario, tell, word};
+use super::{await_end, child, pipe, scenario, settle, tell, word};
 
 /// Soft and hard limits that leave room enough to go on.
 const RESOURCES: [(Resource, u64, u64); 9] = [
@@ -80,6 +80,13 @@ pub(crate) fn all<S: System>() {
     scenario::<S>(format_args!("priority of a child"), || {
         let _ = S::setpriority(Priority::Process, 0, 3);
         let process = child::<S>(|| tell!(S, "{:?}", S::getpriority(Priority::Process, 0)));
+        let _ = S::wait4(process, 0);
+    });
+    scenario::<S>(format_args!("priority of one that has ended"), || {
+        let process = child::<S>(|| ());
+        settle::<S>(process);
+        tell!(S, "get {:?}", S::getpriority(Priority::Process, process));
+        tell!(S, "set {:?}", S::setpriority(Priority::Process, process, 3));
         let _ = S::wait4(process, 0);
     });
 }

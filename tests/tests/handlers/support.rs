@@ -109,7 +109,10 @@ impl<K: Kernel, L: Lkm> Machine<K, L> {
             (Class::Bsd, Reply::Value(first, second)) => {
                 assert_eq!((after.rax, after.rdx, after.rflags & CARRY), (first, second, 0));
             }
-            (Class::Bsd, Reply::Error(errno)) => {
+            (Class::Machdep, Reply::Flagged(word)) => {
+                assert_eq!((after.rax, after.rdx, after.rflags & CARRY), (word, 88, 0));
+            }
+            (Class::Bsd | Class::Machdep, Reply::Error(errno)) => {
                 assert_eq!((after.rax, after.rdx, after.rflags & CARRY), (errno.number().into(), 88, CARRY));
             }
             (Class::Bsd, Reply::Invalid) => {

@@ -210,6 +210,13 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
         "bsd/kern/kern_resource.c, getpriority, setpriority: nobody has a number below 0",
     ),
     meant(
+        "limits",
+        &["priority of one that has ended"],
+        "get Ok(*); set Ok(())",
+        "get Err(ESRCH); set Err(ESRCH)",
+        "bsd/kern/kern_proc.c, proc_find: a process that has ended is found no more",
+    ),
+    meant(
         "users",
         &["Euid(1000) Euid(1000)", "Egid(1000) Egid(1000)"],
         "ok",

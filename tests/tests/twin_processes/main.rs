@@ -7,6 +7,7 @@ mod deviations;
 mod native;
 #[path = "../../guest/scenario/mod.rs"]
 mod scenario;
+mod words;
 
 use deviations::{DEVIATIONS, Deviation};
 use std::collections::BTreeSet;
