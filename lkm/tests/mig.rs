@@ -38,7 +38,7 @@ fn field(kind: &str) -> MigField {
         _ if kind.starts_with("ool[] of int32") => MigField::MemoryWords,
         "ool[] of port copy_send" => MigField::Ports,
         _ if kind.starts_with("var") && words(kind) => MigField::Counted(number(kind, "max ")),
-        _ if kind.starts_with("var") => MigField::Bytes(number(kind, "max ") as u16),
+        _ if kind.starts_with("var") => MigField::Bytes(number(kind, "max ")),
         _ if kind.starts_with("cstring") => MigField::Text(number(kind, "max ")),
         _ if kind.starts_with("struct") && words(kind) => MigField::Words(number(kind, "struct[") as u8),
         _ => panic!("{kind}"),
