@@ -254,6 +254,10 @@ fn setting() -> Setting {
     Setting { world, a, names, page }
 }
 
+/// What the engine holds, names with their kinds and references, the page, and how many ranges of memory there are.
+type State = (Usage, Vec<Right>, Vec<u8>, usize);
+type Right = (u32, u32, Vec<u32>);
+
 impl Setting {
     fn word(&self, arg: Arg) -> u64 {
         match arg {
@@ -265,7 +269,7 @@ impl Setting {
     }
 
     /// Everything that a refused call may not change.
-    fn state(&self) -> (Usage, Vec<(u32, u32, Vec<u32>)>, Vec<u8>, usize) {
+    fn state(&self) -> State {
         let of = self.a;
         let names = self.world.mach_port_names(of, of.task).unwrap();
         let names = names
@@ -296,7 +300,8 @@ impl Setting {
 /// Where the fields of a trap's structure are: offset and size.
 fn fields(trap: Trap) -> Vec<(usize, usize)> {
     let row = ROWS.lines().map(|line| line.split('\t').collect::<Vec<_>>());
-    let row = row.into_iter().find(|row| row[0] == format!("NR_{}", trap.name())).expect(trap.name());
+    let name = format!("NR_{}", trap.name());
+    let row = row.into_iter().find(|row| row[0] == name).expect("a row of the trap's");
     let number = |text: &str| text.parse::<usize>().unwrap();
     row[6]
         .split(';')
