@@ -196,6 +196,9 @@ own {
     MachMsg2Trap = "mach_msg2_trap" 0x1800 Struct(MachMsg2Args),
     SemaphoreSignalThreadTrap = "semaphore_signal_thread_trap" 0x1801 Struct(SemaphoreSignalThreadArgs),
     ClockSleepTrap = "clock_sleep_trap" 0x1802 Struct(ClockSleepArgs),
+    HostCreateMachVoucherTrap = "host_create_mach_voucher_trap" 0x1803 Struct(HostCreateMachVoucherArgs),
+    MachVoucherExtractAttrRecipeTrap = "mach_voucher_extract_attr_recipe_trap" 0x1804 Struct(MachVoucherExtractAttrRecipeArgs),
+    DebugControlPortForPidTrap = "debug_control_port_for_pid_trap" 0x1805 Struct(DebugControlPortForPidArgs),
 }
 }
 
@@ -208,7 +211,7 @@ mod tests {
         for trap in Trap::ALL.iter().chain(Trap::OWN) {
             assert_eq!(Trap::new(trap.number()), Some(*trap));
         }
-        for number in [0, 0xfff, 0x1052, OWN_FIRST - 1, OWN_FIRST + 3, u32::MAX] {
+        for number in [0, 0xfff, 0x1052, OWN_FIRST - 1, OWN_FIRST + 6, u32::MAX] {
             assert_eq!(Trap::new(number), None, "{number:#x}");
         }
     }

@@ -25,7 +25,7 @@ struct Region {
 }
 
 /// Guest memory.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct AddressSpace {
     regions: BTreeMap<u64, Region>,
     pages: BTreeMap<u64, Box<[u8]>>,

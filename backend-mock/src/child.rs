@@ -40,7 +40,7 @@ impl ChildChange {
 }
 
 /// The children of the process: group and change of each.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Children(BTreeMap<i32, (i32, Option<ChildChange>)>);
 
 impl Mock {

@@ -76,7 +76,7 @@ struct Slot {
 }
 
 /// The descriptor table and the descriptions behind it.
-#[derive(Default, Debug)]
+#[derive(Clone, Default, Debug)]
 pub(crate) struct Descriptors {
     table: BTreeMap<i32, Slot>,
     files: BTreeMap<u32, OpenFile>,

@@ -37,6 +37,16 @@ impl Mock {
         Mock { state: self.state.clone() }
     }
 
+    /// Another machine in the state that this one is in.
+    pub fn copy(&self) -> Mock {
+        Mock { state: Arc::new(Mutex::new(self.state().clone())) }
+    }
+
+    /// Puts this machine into the state that another one is in.
+    pub fn restore(&self, from: &Mock) {
+        self.state().clone_from(&from.state());
+    }
+
     /// A handler's panic must not hide what the mock knows.
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

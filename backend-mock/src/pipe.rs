@@ -8,7 +8,7 @@ const CAPACITY: usize = 65536;
 const PIPE_BUF: usize = 4096;
 
 /// The buffer between two ends.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Pipe {
     bytes: VecDeque<u8>,
     pub(crate) capacity: usize,

@@ -237,6 +237,20 @@ impl Ports {
         Ports { engine: Arc::new(Engine::new(world)), thread: None }
     }
 
+    /// Ends the process's task and forgets steps, calls and lines: the next call makes a new task. For many short runs,
+    /// because an engine is dear to make.
+    pub fn start_over(&self) {
+        let open = std::mem::take(&mut *self.engine.host().book()).open;
+        if let Some(open) = open {
+            self.engine.release(open);
+        }
+    }
+
+    /// The machine around the engine, which is the one that it was made for.
+    pub fn machine(&self) -> Mock {
+        self.engine.host().mock.share()
+    }
+
     /// The same engine for calls of another thread of the process.
     pub fn thread(&self, tid: u64) -> Ports {
         Ports { engine: self.engine.clone(), thread: Some(tid) }

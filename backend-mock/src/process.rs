@@ -43,7 +43,7 @@ impl Credentials {
 }
 
 /// The only process.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Process {
     pub(crate) pid: i32,
     pub(crate) ppid: i32,

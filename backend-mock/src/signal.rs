@@ -52,7 +52,7 @@ pub struct Signal {
 }
 
 /// Signal state of the only thread.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Signals {
     /// `struct kernel_sigaction`, as given.
     actions: BTreeMap<u32, Vec<u8>>,

@@ -76,7 +76,7 @@ impl Socket {
 }
 
 /// All sockets, and the next free port.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Sockets {
     map: BTreeMap<Ino, Socket>,
     ports: u16,

@@ -22,7 +22,7 @@ use xnu_abi::linux::{Errno, Sysno};
 pub(crate) type Answer = Result<usize, Errno>;
 
 /// Everything behind the mock's lock.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct State {
     pub(crate) memory: AddressSpace,
     pub(crate) inodes: Inodes,

@@ -19,7 +19,7 @@ const TERMIOS: usize = 36;
 const TERMIOS2: usize = 44;
 
 /// What is set of a terminal.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Settings {
     termios: [u8; TERMIOS2],
     window: [u8; 8],

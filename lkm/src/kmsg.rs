@@ -42,7 +42,9 @@ pub(crate) struct Kmsg {
     pub(crate) dest_kind: MsgType,
     pub(crate) reply: PortRef,
     pub(crate) reply_kind: MsgType,
-    /// The disposition of a voucher that is not there.
+    /// The port of a voucher, of which it has a send right.
+    pub(crate) voucher: PortId,
+    /// The disposition of the voucher, which may be none.
     pub(crate) voucher_kind: MsgType,
     /// The field of the voucher, where no disposition says that it is one.
     pub(crate) voucher_name: u32,
@@ -69,6 +71,7 @@ impl Kmsg {
             dest_kind,
             reply: PortRef::Null,
             reply_kind: MsgType::MACH_MSG_TYPE_PORT_NONE,
+            voucher: Id::NONE,
             voucher_kind: MsgType::MACH_MSG_TYPE_PORT_NONE,
             voucher_name: 0,
             complex: false,
@@ -128,7 +131,11 @@ impl<R> State<R> {
             let dest_kind = of.dest_kind;
             let reply = core::mem::replace(&mut of.reply, PortRef::Null);
             let reply_kind = of.reply_kind;
+            let voucher = core::mem::replace(&mut of.voucher, Id::NONE);
             let descriptors = core::mem::take(&mut of.descriptors);
+            if !voucher.is_none() {
+                self.release_send(voucher);
+            }
             if !dest.is_none() {
                 self.right_destroy(dest, dest_kind);
             }

@@ -48,6 +48,7 @@ mod thread_state;
 mod timer;
 mod trailer;
 mod trap;
+mod voucher;
 
 pub use attributes::Peeked;
 pub use engine::Engine;

@@ -12,6 +12,7 @@ use crate::space::Entry;
 use crate::state::State;
 use crate::task::{Outcome, TaskId, Thread, ThreadId};
 use crate::timer::TimerId;
+use crate::voucher::VoucherId;
 use alloc::vec::Vec;
 use xnu_abi::darwin::kern_return::KernReturn;
 use xnu_abi::darwin::mach_message::MsgType;
@@ -51,6 +52,8 @@ pub(crate) enum Object {
     Host,
     /// A clock, by its number.
     Clock(u32),
+    /// A voucher.
+    Voucher(VoucherId),
     /// A semaphore.
     Semaphore(SemaphoreId),
     /// A timer, whose receive right a task has.
@@ -282,8 +285,12 @@ impl<R> State<R> {
         }
         let notify = core::mem::replace(&mut of.no_senders, Id::NONE);
         let mscount = of.mscount;
-        if let Object::Semaphore(semaphore) = of.object {
+        let object = of.object;
+        if let Object::Semaphore(semaphore) = object {
             self.semaphore_no_senders(semaphore);
+        }
+        if let Object::Voucher(voucher) = object {
+            self.voucher_no_senders(voucher);
         }
         (!notify.is_none()).then_some((notify, mscount))
     }

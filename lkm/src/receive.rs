@@ -126,9 +126,17 @@ impl<R> State<R> {
         };
         if voucher_kind != MsgType::MACH_MSG_TYPE_PORT_NONE {
             voucher_name = 0;
+            let voucher = core::mem::replace(&mut self.kmsgs.at_mut(kmsg).voucher, Id::NONE);
             if options.contains(MsgOption::MACH64_RCV_VOUCHER) {
                 voucher_kind = MsgType::MACH_MSG_TYPE_MOVE_SEND;
+                if !voucher.is_none() {
+                    let kind = MsgType::MACH_MSG_TYPE_PORT_SEND;
+                    voucher_name = self.copy_out(task, voucher, kind, None).unwrap_or(0);
+                }
             } else {
+                if !voucher.is_none() {
+                    self.release_send(voucher);
+                }
                 voucher_kind = MsgType::MACH_MSG_TYPE_PORT_NONE;
             }
         }
@@ -150,13 +158,18 @@ impl<R> State<R> {
         let dest = core::mem::replace(&mut of.dest, Id::NONE);
         let reply = core::mem::replace(&mut of.reply, PortRef::Null);
         let (dest_kind, reply_kind, voucher_kind) = (of.dest_kind, of.reply_kind, of.voucher_kind);
-        let (id, complex, voucher) = (of.id, of.complex, of.voucher_name);
+        let (id, complex, mut voucher_name) = (of.id, of.complex, of.voucher_name);
+        let voucher = core::mem::replace(&mut of.voucher, Id::NONE);
+        if !voucher.is_none() {
+            let kind = MsgType::MACH_MSG_TYPE_PORT_SEND;
+            voucher_name = self.body_name(PortRef::Port(voucher), kind, None, errors);
+        }
         MachMsgHeader {
             msgh_bits: bits(dest_kind, reply_kind, voucher_kind, complex),
             msgh_size: 0,
             msgh_remote_port: self.body_name(PortRef::Port(dest), dest_kind, None, errors),
             msgh_local_port: self.body_name(reply, reply_kind, None, errors),
-            msgh_voucher_port: voucher,
+            msgh_voucher_port: voucher_name,
             msgh_id: id,
         }
     }

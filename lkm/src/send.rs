@@ -151,6 +151,7 @@ struct Header {
     dest_kind: MsgType,
     reply: PortRef,
     reply_kind: MsgType,
+    voucher: PortId,
     /// The destination has room, and a send-possible notification was wanted if not: this message is let in.
     always: bool,
 }
@@ -161,9 +162,9 @@ impl<R> State<R> {
         let names = Names::of(&outgoing.header);
         let taken = names.as_ref().map_err(|error| *error).and_then(|names| self.header_rights(names));
         match taken {
-            Ok((dest, dest_kind, reply, reply_kind)) => {
-                let always = self.notify_if_full(outgoing, dest, dest_kind);
-                Ok(Header { dest, dest_kind, reply, reply_kind, always })
+            Ok(header) => {
+                let always = self.notify_if_full(outgoing, header.dest, header.dest_kind);
+                Ok(Header { always, ..header })
             }
             Err(error) => {
                 let header = &outgoing.header;
@@ -182,13 +183,12 @@ impl<R> State<R> {
         }
     }
 
-    fn header_rights(&mut self, names: &Names) -> Result<(PortId, MsgType, PortRef, MsgType), MachMsgReturn> {
+    fn header_rights(&mut self, names: &Names) -> Result<Header, MachMsgReturn> {
         let task = self.caller.task;
         if !self.space(task).is_active() {
             return Err(MachMsgReturn::MACH_SEND_INVALID_DEST);
         }
-        // No port here is a voucher's.
-        if names.voucher != 0 {
+        if names.voucher != 0 && self.voucher_of(names.voucher).is_none() {
             return Err(MachMsgReturn::MACH_SEND_INVALID_VOUCHER);
         }
         let dest_entry = self.space(task).entry(names.dest).filter(|entry| entry.has(PORT_RIGHTS));
@@ -220,7 +220,25 @@ impl<R> State<R> {
             Ok(reply) => {
                 self.tell_deleted(dest.deleted, names.dest);
                 self.tell_deleted(reply.deleted, names.reply);
-                Ok((port, dest_kind, reply.right, kind_of(names.reply_disposition)))
+                let reply_kind = kind_of(names.reply_disposition);
+                let header = Header {
+                    dest: port,
+                    dest_kind,
+                    reply: reply.right,
+                    reply_kind,
+                    voucher: Id::NONE,
+                    always: false,
+                };
+                match self.header_voucher(names) {
+                    Ok(voucher) => Ok(Header { voucher, ..header }),
+                    Err(error) => {
+                        self.right_destroy(port, dest_kind);
+                        if let PortRef::Port(port) = header.reply {
+                            self.right_destroy(port, reply_kind);
+                        }
+                        Err(error)
+                    }
+                }
             }
             Err(_) => {
                 // The name was good a moment ago: only taking the destination can have changed it.
@@ -229,6 +247,24 @@ impl<R> State<R> {
                 Err(MachMsgReturn::MACH_SEND_INVALID_REPLY)
             }
         }
+    }
+
+    /// Takes the right of the voucher, which is still there unless the destination was the same and took it.
+    fn header_voucher(&mut self, names: &Names) -> Result<PortId, MachMsgReturn> {
+        if names.voucher == 0 {
+            return Ok(Id::NONE);
+        }
+        let task = self.caller.task;
+        let taken = match self.lookup(task, names.voucher) {
+            Ok(entry) => {
+                let (name, disposition) = (names.voucher, names.voucher_disposition);
+                self.right_copy_in(task, name, entry, disposition, Taking::default(), None)
+            }
+            Err(error) => Err(error),
+        };
+        let taken = taken.map_err(|_| MachMsgReturn::MACH_SEND_INVALID_VOUCHER)?;
+        self.tell_deleted(taken.deleted, names.voucher);
+        Ok(taken.right.port().unwrap_or(Id::NONE))
     }
 
     /// Whether a name has the right that the answer is to come with (`ipc_right_copyin_check_reply`).
@@ -306,6 +342,7 @@ impl<R> State<R> {
         let mut kmsg = Kmsg::from_engine(outgoing.header.msgh_id, header.dest, header.dest_kind);
         kmsg.reply = header.reply;
         kmsg.reply_kind = header.reply_kind;
+        kmsg.voucher = header.voucher;
         kmsg.voucher_kind = field(outgoing.header.msgh_bits, 16);
         kmsg.voucher_name = outgoing.header.msgh_voucher_port;
         kmsg.complex = outgoing.is_complex();
@@ -316,10 +353,14 @@ impl<R> State<R> {
             kmsg.audit = task.audit_token();
         }
         let (dest, dest_kind, reply, reply_kind) = (kmsg.dest, kmsg.dest_kind, kmsg.reply, kmsg.reply_kind);
+        let voucher = kmsg.voucher;
         let Ok(id) = self.kmsgs.insert(kmsg) else {
             self.right_destroy(dest, dest_kind);
             if let PortRef::Port(port) = reply {
                 self.right_destroy(port, reply_kind);
+            }
+            if !voucher.is_none() {
+                self.release_send(voucher);
             }
             return (Err(MachMsgReturn::MACH_SEND_NO_BUFFER), 0);
         };

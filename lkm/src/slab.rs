@@ -10,8 +10,8 @@ use core::marker::PhantomData;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct NoMemory;
 
-/// Objects of a chunk.
-const CHUNK: u32 = 64;
+/// Objects of a chunk: bits of [`Chunk::used`].
+const CHUNK: u32 = u64::BITS;
 
 /// No slot.
 const NIL: u32 = u32::MAX;
@@ -73,16 +73,18 @@ impl<T> core::fmt::Debug for Id<T> {
 
 struct Slot<T> {
     generation: u32,
-    /// The next free slot of the chunk, while this one is free.
-    next_free: u32,
     value: Option<T>,
 }
 
 struct Chunk<T> {
     /// [`CHUNK`] of them, or none.
     slots: Vec<Slot<T>>,
-    used: u32,
-    free: u32,
+    /// A bit for each slot with an object.
+    used: u64,
+}
+
+impl<T> Chunk<T> {
+    const EMPTY: Chunk<T> = Chunk { slots: Vec::new(), used: 0 };
 }
 
 /// The store of one kind of objects.
@@ -121,7 +123,7 @@ impl<T> Slab<T> {
             let all = self.chunks.len() + 1;
             self.open.try_reserve(all).map_err(|_| NoMemory)?;
             self.open.push(self.chunks.len() as u32);
-            self.chunks.push(Chunk { slots: Vec::new(), used: 0, free: NIL });
+            self.chunks.push(Chunk::EMPTY);
         }
         let number = self.open.last().copied().ok_or(NoMemory)?;
         if self.spare == number {
@@ -130,20 +132,15 @@ impl<T> Slab<T> {
         let chunk = self.chunks.get_mut(number as usize).ok_or(NoMemory)?;
         if chunk.slots.is_empty() {
             chunk.slots.try_reserve_exact(CHUNK as usize).map_err(|_| NoMemory)?;
-            for next_free in 1..=CHUNK {
-                let next_free = if next_free == CHUNK { NIL } else { next_free };
-                chunk.slots.push(Slot { generation: 0, next_free, value: None });
-            }
-            chunk.free = 0;
+            chunk.slots.resize_with(CHUNK as usize, || Slot { generation: 0, value: None });
         }
-        let place = chunk.free;
+        let place = chunk.used.trailing_ones();
         let slot = chunk.slots.get_mut(place as usize).ok_or(NoMemory)?;
         self.generation = self.generation.wrapping_add(1).max(1);
         slot.generation = self.generation;
         slot.value = Some(value);
-        chunk.free = slot.next_free;
-        chunk.used += 1;
-        if chunk.free == NIL {
+        chunk.used |= 1 << place;
+        if chunk.used == u64::MAX {
             self.open.pop();
         }
         self.len += 1;
@@ -160,17 +157,15 @@ impl<T> Slab<T> {
         }
         let value = slot.value.take()?;
         slot.generation = 0;
-        slot.next_free = chunk.free;
-        if chunk.free == NIL {
+        if chunk.used == u64::MAX {
             self.open.push(number);
         }
-        chunk.free = place;
-        chunk.used -= 1;
+        chunk.used &= !(1 << place);
         self.len -= 1;
         if chunk.used == 0 && self.spare == NIL {
             self.spare = number;
         } else if chunk.used == 0 {
-            *chunk = Chunk { slots: Vec::new(), used: 0, free: NIL };
+            *chunk = Chunk::EMPTY;
         }
         if self.len == 0 && self.chunks.len() > 1 {
             self.chunks = Vec::new();
@@ -212,17 +207,19 @@ impl<T> Slab<T> {
 
     /// The numbers of all objects, from `after` on ([`Id::NONE`]: from the first), one at a time.
     pub(crate) fn next_after(&self, after: Id<T>) -> Option<Id<T>> {
-        let mut index = if after.is_none() { 0 } else { after.index.checked_add(1)? };
-        loop {
-            let chunk = self.chunks.get((index / CHUNK) as usize)?;
-            match chunk.slots.get((index % CHUNK) as usize) {
-                Some(slot) if slot.value.is_some() => {
-                    return Some(Id { index, generation: slot.generation, kind: PhantomData });
-                }
-                Some(_) => index += 1,
-                None => index = (index / CHUNK + 1) * CHUNK,
+        let from = if after.is_none() { 0 } else { after.index.checked_add(1)? };
+        let mut past = (1 << (from % CHUNK)) - 1;
+        for (number, chunk) in (from / CHUNK..).zip(self.chunks.get((from / CHUNK) as usize..)?) {
+            let place = (chunk.used & !core::mem::take(&mut past)).trailing_zeros();
+            if let Some(slot) = chunk.slots.get(place as usize) {
+                return Some(Id {
+                    index: number * CHUNK + place,
+                    generation: slot.generation,
+                    kind: PhantomData,
+                });
             }
         }
+        None
     }
 }
 

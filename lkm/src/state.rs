@@ -11,6 +11,7 @@ use crate::slab::{List, Slab};
 use crate::space::Space;
 use crate::task::{Open, Outcome, Task, TaskId, Thread, ThreadId, Waiting};
 use crate::timer::{Timer, TimerId};
+use crate::voucher::Voucher;
 use alloc::vec::Vec;
 
 /// How much the engine holds; equal figures before and after say that nothing was lost.
@@ -34,6 +35,8 @@ pub struct Usage {
     pub semaphores: usize,
     /// Timers.
     pub timers: usize,
+    /// Vouchers.
+    pub vouchers: usize,
     /// Names in all spaces.
     pub names: usize,
     /// Bytes of the stores of all these objects and of the tables of names; not what hangs on them (the contents of
@@ -53,6 +56,7 @@ pub(crate) struct State<R> {
     pub(crate) regions: Slab<Option<R>>,
     pub(crate) semaphores: Slab<Semaphore>,
     pub(crate) timers: Slab<Timer>,
+    pub(crate) vouchers: Slab<Voucher>,
     /// Messages to be destroyed: one may hold the receive right of a port full of others, so this is no recursion.
     pub(crate) reap: List<Kmsg>,
     pub(crate) host_port: PortId,
@@ -87,6 +91,7 @@ impl<R> State<R> {
             regions: Slab::new(None),
             semaphores: Slab::new(Semaphore::nobody()),
             timers: Slab::new(Timer::nobody()),
+            vouchers: Slab::new(Voucher::nobody()),
             reap: List::new(),
             host_port: Id::NONE,
             clock_ports: [Id::NONE; 2],
@@ -184,6 +189,7 @@ impl<R> State<R> {
             regions: self.regions.len(),
             semaphores: self.semaphores.len(),
             timers: self.timers.len(),
+            vouchers: self.vouchers.len(),
             names: 0,
             bytes: 0,
         };
@@ -196,7 +202,8 @@ impl<R> State<R> {
             + self.kmsgs.bytes()
             + self.regions.bytes()
             + self.semaphores.bytes()
-            + self.timers.bytes();
+            + self.timers.bytes()
+            + self.vouchers.bytes();
         let mut at = Id::NONE;
         while let Some(id) = self.tasks.next_after(at) {
             let space = &self.tasks.at(id).space;

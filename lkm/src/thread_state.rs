@@ -96,6 +96,16 @@ pub(crate) fn is_flavor(flavor: i32) -> bool {
     matches!(flavor, 1..=13 | 16..=25)
 }
 
+/// Whether debug registers can be set: only to what they are, as no host has watchpoints.
+fn debug_state(new: &X86DebugState64) -> Result<(), KernReturn> {
+    let [addresses @ .., _, _, _, control] = &new.dr;
+    let is_on = |index: usize| control & 1 << (2 * index) != 0;
+    if addresses.iter().enumerate().any(|(index, address)| is_on(index) && *address >= ADDRESSES_END) {
+        return Err(INVALID);
+    }
+    if new.dr.iter().all(|word| *word == 0) { Ok(()) } else { Err(KernReturn::KERN_NOT_SUPPORTED) }
+}
+
 fn shortage<T>(_: T) -> KernReturn {
     KernReturn::KERN_RESOURCE_SHORTAGE
 }
@@ -149,7 +159,7 @@ impl ThreadState {
     /// Changes registers to those of a state.
     ///
     /// # Errors
-    /// `KERN_INVALID_ARGUMENT` for what cannot be set, or is of a wrong size.
+    /// `KERN_INVALID_ARGUMENT` for what cannot be set, or is of a wrong size; `KERN_NOT_SUPPORTED` for watchpoints.
     pub(crate) fn set(&mut self, flavor: i32, words: &[u32]) -> Result<(), KernReturn> {
         let flavor = X86Flavor::new(flavor);
         if size(flavor) != Some(words.len() * 4) || self.is_missing(flavor) {
@@ -182,8 +192,10 @@ impl ThreadState {
                 into.get_mut(..bytes.len()).ok_or(INVALID)?.copy_from_slice(bytes);
                 Ok(())
             }
-            // No watchpoint can be set, but none is what there is.
-            X86Flavor::x86_DEBUG_STATE64 if words.iter().all(|word| *word == 0) => Ok(()),
+            X86Flavor::x86_DEBUG_STATE64 => {
+                let new = X86DebugState64::read_from_bytes(bytes).map_err(|_| INVALID)?;
+                debug_state(&new)
+            }
             _ => Err(INVALID),
         }
     }

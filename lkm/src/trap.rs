@@ -287,6 +287,9 @@ rows! {
     serve MachMsg2Trap => message::mach_msg2,
     serve SemaphoreSignalThreadTrap => message::semaphore_signal_thread,
     serve ClockSleepTrap => message::clock_sleep,
+    serve HostCreateMachVoucherTrap => message::host_create_mach_voucher,
+    serve DebugControlPortForPidTrap => task::debug_control_port_for_pid,
+    serve MachVoucherExtractAttrRecipeTrap => message::mach_voucher_extract_attr_recipe,
 }
 
 impl<H: Host> Engine<H> {

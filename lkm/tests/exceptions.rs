@@ -33,6 +33,8 @@ const THREAD_GET_STATE: i32 = 3603;
 const THREAD_SET_STATE: i32 = 3604;
 const THREAD_SET: i32 = 3613;
 const THREAD_GET: i32 = 3614;
+const TASK_GET_INFO: i32 = 3460;
+const THREAD_GET_INFO: i32 = 3630;
 
 /// A task that faults, a task that debugs it, and the debugger's port and names.
 struct Setting {
@@ -423,4 +425,28 @@ fn a_child_has_its_parents_handlers() {
     let before = world.usage();
     world.exit(open, 6);
     assert!(world.usage().ports < before.ports);
+}
+
+#[test]
+fn handlers_are_told_of_without_rights() {
+    let of = setting();
+    of.task_handler(DEFAULT | WIDE, 0);
+    let (task, thread) = (of.world.task_self(of.a), of.world.thread_self(of.a));
+    let info = |to, id| of.ask(of.a, Message::to(to, COPY, id).data(&bytes(&[BAD_ACCESS | 1 << 2])));
+    let before = of.world.usage();
+    let told = info(task, TASK_GET_INFO);
+    // The count, masks, pairs of objects, behaviours, flavours.
+    assert_eq!((told.word(32), told.word(36)), (0, 2));
+    assert_eq!((told.word(40), told.word(44)), (BAD_ACCESS, 1 << 2));
+    assert!(told.word(48) != 0 && told.word(52) != 0, "the port and who receives from it");
+    assert_eq!((told.word(56), told.word(60)), (0, 0), "nobody is asked of the other kind");
+    assert_eq!((told.word(64), told.word(68)), (DEFAULT | WIDE, 0));
+    assert_eq!(told.size(), 80);
+    assert_eq!(info(task, TASK_GET_INFO).data(), told.data(), "the same port has the same number");
+    assert_eq!(of.world.usage(), before);
+    let none = info(thread, THREAD_GET_INFO);
+    assert_eq!((none.word(32), none.word(36)), (0, 0));
+    assert_eq!(info(thread, TASK_GET_INFO).word(32), Kern::KERN_INVALID_ARGUMENT.number() as u32);
+    let wrong = Message::to(task, COPY, TASK_GET_INFO).data(&bytes(&[1]));
+    assert_eq!(of.ask(of.a, wrong).word(32), Kern::KERN_INVALID_ARGUMENT.number() as u32);
 }

@@ -56,8 +56,20 @@ const INTERESTING: [u64; 32] = [
     u64::MAX - 99,
 ];
 
-impl Guest {
-    fn new() -> Guest {
+/// The machine that every guest finds: dear to make, cheap to copy.
+struct Furnished {
+    mock: Mock,
+    addresses: Vec<u64>,
+    paths: Vec<u64>,
+    runner: UserAddr,
+}
+
+thread_local! {
+    static FURNISHED: Furnished = Furnished::new();
+}
+
+impl Furnished {
+    fn new() -> Furnished {
         let mock = Mock::new(1);
         mock.keep_calls(false);
         mock.add_file("/tmp/a", b"some bytes");
@@ -86,11 +98,26 @@ impl Guest {
         let registers = mock.place(&[0; 1032]).get();
         addresses.push(mock.place(&words(&[0, 0, 0, 0, 0, 1032, registers])).get());
         addresses.push(mock.place(&words(&[0x1000, 0x2000, 0])).get());
-        let ports = Ports::new(&mock);
-        ports.keep(runner, PAGE as u64);
-        let process = Process::new(mock, ports);
-        assert_eq!(process.reserved.add(runner.get()..runner.get() + PAGE as u64), Ok(()));
-        Guest { process, thread: Thread::default(), addresses, paths, runner }
+        Furnished { mock, addresses, paths, runner }
+    }
+}
+
+impl Guest {
+    fn new() -> Guest {
+        FURNISHED.with(|Furnished { mock, addresses, paths, runner }| {
+            let mock = mock.copy();
+            let ports = Ports::new(&mock);
+            ports.keep(*runner, PAGE as u64);
+            let process = Process::new(mock, ports);
+            assert_eq!(process.reserved.add(runner.get()..runner.get() + PAGE as u64), Ok(()));
+            Guest {
+                process,
+                thread: Thread::default(),
+                addresses: addresses.clone(),
+                paths: paths.clone(),
+                runner: *runner,
+            }
+        })
     }
 
     /// An argument of a parameter with this name: mostly one that makes sense there.

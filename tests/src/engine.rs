@@ -8,6 +8,7 @@ mod common;
 
 use common::World;
 use common::message::{Message, RECEIVE_NOW, ROOM};
+use std::cell::Cell;
 use xnu_abi::darwin::kern_return::MachMsgReturn;
 use xnu_abi::darwin::mach_message::MsgType;
 use xnu_abi::lkm::{ArgKind, Trap};
@@ -41,16 +42,56 @@ impl Bytes<'_> {
     }
 }
 
+/// A world that inputs use one after the other, because one is dear to make; and what the kernel's own ports take.
+struct Kept {
+    world: World,
+    before: Usage,
+    uses: u32,
+    /// A process of the mock's, for Mach traps.
+    guest: Option<Machine>,
+}
+
+/// Inputs that use one world. What a task leaves behind adds up so far and would be seen.
+const USES: u32 = 256;
+
+/// Bytes that all stores together keep when their objects are gone: less than two chunks each.
+const STORES: usize = 256 << 10;
+
+thread_local! {
+    /// Taken out while an input runs: one that panics takes its world along.
+    static KEPT: Cell<Option<Kept>> = const { Cell::new(None) };
+    static USES_AT_MOST: u32 =
+        std::env::var("XNU_FUZZ_USES").ok().and_then(|uses| uses.parse().ok()).unwrap_or(USES);
+}
+
+impl Kept {
+    fn take() -> Kept {
+        if let Some(kept) = KEPT.take() {
+            return kept;
+        }
+        let world = World::new();
+        let before = own_ports(&world);
+        Kept { world, before, uses: 0, guest: None }
+    }
+
+    fn give_back(mut self) {
+        self.uses += 1;
+        if self.uses < USES_AT_MOST.with(|uses| *uses) {
+            self.world.start_over();
+            KEPT.set(Some(self));
+        }
+    }
+}
+
 /// Two tasks in a world, rights of each other's and of the kernel's, and memory.
 struct Tasks {
+    kept: Kept,
     world: World,
     opens: [OpenId; 2],
     tasks: [Caller; 2],
     names: [Vec<u32>; 2],
     /// Memory in both tasks: readable and writable pages.
     pages: [u64; 2],
-    /// What was there before them: the kernel's own ports.
-    before: Usage,
 }
 
 /// Has the engine make the ports of its own that it makes when they are first asked for: the host's and the clocks'.
@@ -75,8 +116,8 @@ const PAGES: usize = 4 * 4096;
 
 impl Tasks {
     fn new() -> Tasks {
-        let world = World::new();
-        let before = own_ports(&world);
+        let kept = Kept::take();
+        let world = kept.world.clone();
         let [(first, a), (second, b)] = [world.opened(10), world.opened(11)];
         let (port, other, set) = (world.send_receive(a), world.send_receive(a), world.set(a));
         let theirs = world.send_receive(b);
@@ -99,7 +140,7 @@ impl Tasks {
         names[0].extend([world.mk_timer_create(a), world.thread_get_special_reply_port(a)]);
         names[1].extend(common(b));
         let pages = [world.alloc(a, PAGES as u64), world.alloc(b, PAGES as u64)];
-        Tasks { world, opens: [first, second], tasks: [a, b], names, pages, before }
+        Tasks { kept, world, opens: [first, second], tasks: [a, b], names, pages }
     }
 
     /// A name: mostly one of the task's own.
@@ -124,8 +165,10 @@ impl Tasks {
             self.world.release(open);
         }
         let usage = self.world.usage();
-        assert_eq!(Usage { bytes: 0, ..usage }, self.before, "something is left");
+        assert_eq!(Usage { bytes: 0, ..usage }, self.kept.before, "something is left");
         assert_eq!(self.world.engine.host().regions.get(), 0, "memory on its way is left");
+        assert!(usage.bytes < STORES, "stores without objects take {} bytes", usage.bytes);
+        self.kept.give_back();
     }
 }
 
@@ -135,12 +178,12 @@ impl Tasks {
 /// The engine or a handler panicked, or something was left.
 pub fn trap_numbers(bytes: &[u8]) {
     let mut bytes = Bytes(bytes);
-    let of = Tasks::new();
+    let mut of = Tasks::new();
     let mut guest = None;
     while let Some([kind, who, number, high]) = bytes.array() {
         let number = u16::from_le_bytes([number, high]);
         if kind < 64 {
-            let guest = guest.get_or_insert_with(Guest::new);
+            let guest = guest.get_or_insert_with(|| Guest::new(of.kept.guest.take()));
             if guest.call(number, &mut bytes).is_none() {
                 break;
             }
@@ -178,23 +221,53 @@ pub fn trap_numbers(bytes: &[u8]) {
         let _ = of.world.trap(by, number, argument);
         let _ = of.world.take_guard_exception(by);
     }
+    if let Some(guest) = guest {
+        of.kept.guest = Some(guest.end());
+    }
     of.end();
+}
+
+/// A mock and its engine that guests use one after the other.
+struct Machine {
+    ports: Ports,
+    /// The machine that each of them finds.
+    furnished: Mock,
+    page: u64,
 }
 
 /// A process of the mock's that makes Mach traps.
 struct Guest {
     process: Process<Mock, Ports>,
     thread: Thread,
-    page: u64,
+    machine: Machine,
 }
 
-impl Guest {
-    fn new() -> Guest {
+impl Machine {
+    fn new() -> (Mock, Machine) {
         let mock = Mock::new(1);
         mock.keep_calls(false);
         let page = mock.alloc(4096).get();
-        let ports = Ports::new(&mock);
-        Guest { process: Process::new(mock, ports), thread: Thread::default(), page }
+        let (ports, furnished) = (Ports::new(&mock), mock.copy());
+        (mock, Machine { ports, furnished, page })
+    }
+}
+
+impl Guest {
+    fn new(kept: Option<Machine>) -> Guest {
+        let (mock, machine) = kept.map_or_else(Machine::new, |machine| (machine.ports.machine(), machine));
+        Guest { process: Process::new(mock, machine.ports.clone()), thread: Thread::default(), machine }
+    }
+
+    /// Ends the process, and nothing of it may be left; the machine is as new.
+    fn end(self) -> Machine {
+        let Machine { ports, furnished, .. } = &self.machine;
+        ports.start_over();
+        // The kernel's own ports stay: the host's and the clocks'.
+        let usage = ports.usage();
+        assert_eq!(Usage { bytes: 0, ports: 0, ..usage }, Usage::default(), "something is left of the guest");
+        assert!(usage.ports <= 3, "{usage:?}");
+        self.process.kernel.restore(furnished);
+        self.machine
     }
 
     fn call(&mut self, number: u16, bytes: &mut Bytes<'_>) -> Option<()> {
@@ -203,7 +276,7 @@ impl Guest {
         for word in &mut words {
             *word = match bytes.byte()? {
                 0..64 => u64::from(bytes.byte()?),
-                64..128 => self.page + u64::from(bytes.byte()?) * 16,
+                64..128 => self.machine.page + u64::from(bytes.byte()?) * 16,
                 // Names as they come, one after the other.
                 128..192 => u64::from(bytes.byte()? % 32) << 8 | 3,
                 _ => bytes.long()?,

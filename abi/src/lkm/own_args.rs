@@ -32,4 +32,29 @@ layouts! {
          8 sec: i32,
         12 nsec: i32,
     }
+
+    /// Of [`super::Trap::HostCreateMachVoucherTrap`]: in; the name comes through `voucher`.
+    #[repr(C, packed)]
+    struct HostCreateMachVoucherArgs = "host_create_mach_voucher_args", 24 bytes, align 1 {
+         0 host: u32,
+         4 recipes: u64,
+        12 recipes_size: i32,
+        16 voucher: u64,
+    }
+
+    /// Of [`super::Trap::MachVoucherExtractAttrRecipeTrap`]: in; the recipe and its size come through the addresses.
+    #[repr(C, packed)]
+    struct MachVoucherExtractAttrRecipeArgs = "mach_voucher_extract_attr_recipe_args", 24 bytes, align 1 {
+         0 voucher_name: u32,
+         4 key: u32,
+         8 recipe: u64,
+        16 recipe_size: u64,
+    }
+
+    /// Of [`super::Trap::DebugControlPortForPidTrap`]: in; `port` out, the name of the port.
+    #[repr(C, packed)]
+    struct DebugControlPortForPidArgs = "debug_control_port_for_pid_args", 8 bytes, align 1 {
+        0 pid: u32,
+        4 port: u32,
+    }
 }

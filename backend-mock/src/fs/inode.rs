@@ -22,7 +22,7 @@ pub(crate) const PIPEFS_DEV: u64 = 0xe;
 pub(crate) const MAX_FILE_LEN: u64 = (1 << 44) - 4096;
 
 /// A file of any type.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Inode {
     /// Permission bits with set-id and sticky, without the type.
     pub(crate) perm: u32,
@@ -42,7 +42,7 @@ pub(crate) struct Inode {
 }
 
 /// What the inode holds.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Body {
     File(Content),
     Directory(Directory),
@@ -194,7 +194,7 @@ impl Inode {
 const BLOCK: u64 = 4096;
 
 /// A regular file's bytes; blocks that were never written read as zeros and take no room.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Content {
     pub(crate) len: u64,
     blocks: BTreeMap<u64, Box<[u8]>>,
@@ -290,7 +290,7 @@ impl Content {
 
 /// Names, in the order in which they were made. A position is the cookie of the entry before it, so that removing
 /// entries while listing skips nothing.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Directory {
     pub(crate) parent: Ino,
     /// Removed: nothing can be found or made in it.
@@ -346,7 +346,7 @@ impl Directory {
 }
 
 /// All inodes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Inodes {
     map: BTreeMap<Ino, Inode>,
     next: Ino,

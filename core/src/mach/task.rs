@@ -11,6 +11,7 @@ use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::kern_return::KernReturn;
 use xnu_abi::lkm::Trap;
 use xnu_abi::lkm::args::{PidForTaskArgs, TaskForPidArgs, TaskNameForPidArgs};
+use xnu_abi::lkm::own_args::DebugControlPortForPidArgs;
 
 /// `task_self_trap`: a send right to the caller's task.
 pub fn task_self<K: Kernel, L: Lkm>(cx: &mut Context<'_, K, L>) -> SysResult<u32> {
@@ -55,14 +56,23 @@ pub fn task_name_for_pid<K: Kernel, L: Lkm>(
     no_port(cx, task)
 }
 
-/// `debug_control_port_for_pid`: no task has such a port here.
-pub fn debug_control_port_for_pid<K: Kernel, L>(
+/// `debug_control_port_for_pid`: the port that was set as a process's debug control port, for whoever may have its task
+/// (`bsd/kern/kern_proc.c`). Where none was set, that is no port and success.
+pub fn debug_control_port_for_pid<K: Kernel, L: Lkm>(
     cx: &mut Context<'_, K, L>,
-    _: u32,
-    _: i32,
-    task: UserPtr<u32>,
+    target: u32,
+    pid: i32,
+    port: UserPtr<u32>,
 ) -> SysResult<i32> {
-    no_port(cx, task)
+    let lkm = cx.lkm();
+    if pid != 0 && is_own(lkm, target) {
+        let mut args = DebugControlPortForPidArgs { pid: pid as u32, port: 0 };
+        if make(lkm, Trap::DebugControlPortForPidTrap, &mut args) == Ok(KernReturn::KERN_SUCCESS.number()) {
+            let _ = port.write(cx.kernel(), &{ args.port });
+            return kern(KernReturn::KERN_SUCCESS);
+        }
+    }
+    no_port(cx, port)
 }
 
 /// No port: its name is written if it can be.

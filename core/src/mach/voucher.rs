@@ -1,43 +1,35 @@
-//! Vouchers (`osfmk/ipc/mach_kernelrpc.c`): there are none, so what is asked of one is asked of no voucher.
+//! Vouchers (`osfmk/ipc/mach_kernelrpc.c`), which are ports: the server of ports has them.
 
-use super::{ELSEWHERE, kern, result};
-use crate::kernel::Kernel;
+use super::serve;
+use crate::lkm::Lkm;
 use crate::process::Context;
 use crate::table::SysResult;
 use crate::user::{UserAddr, UserPtr};
-use xnu_abi::darwin::kern_return::{KernReturn, MigReturn};
+use xnu_abi::lkm::Trap;
+use xnu_abi::lkm::own_args::{HostCreateMachVoucherArgs, MachVoucherExtractAttrRecipeArgs};
 
-/// Bytes of recipes at most.
-const RECIPES_MAX: u32 = 5120;
-
-const TOO_LARGE: KernReturn = KernReturn::new(MigReturn::MIG_ARRAY_TOO_LARGE.number());
-
-/// `host_create_mach_voucher_trap`.
-pub fn create<K, L>(
-    _: &mut Context<'_, K, L>,
-    _: u32,
-    _: UserAddr,
-    size: i32,
-    _: UserAddr,
+/// `host_create_mach_voucher_trap`: a voucher made by recipes, none by no recipes.
+pub fn create<K, L: Lkm>(
+    cx: &mut Context<'_, K, L>,
+    host: u32,
+    recipes: UserAddr,
+    recipes_size: i32,
+    voucher: UserAddr,
 ) -> SysResult<i32> {
-    kern(match u32::try_from(size) {
-        Err(_) => KernReturn::KERN_INVALID_ARGUMENT,
-        Ok(size) if size > RECIPES_MAX => TOO_LARGE,
-        Ok(_) => KernReturn::KERN_NOT_SUPPORTED,
-    })
+    let (recipes, voucher) = (recipes.get(), voucher.get());
+    let args = HostCreateMachVoucherArgs { host, recipes, recipes_size, voucher };
+    serve(cx.lkm(), Trap::HostCreateMachVoucherTrap, args)
 }
 
-/// `mach_voucher_extract_attr_recipe_trap`.
-pub fn extract<K: Kernel, L>(
+/// `mach_voucher_extract_attr_recipe_trap`: the recipe that makes a voucher's value of a key.
+pub fn extract<K, L: Lkm>(
     cx: &mut Context<'_, K, L>,
-    _: u32,
-    _: u32,
-    _: UserAddr,
-    size: UserPtr<u32>,
+    voucher_name: u32,
+    key: u32,
+    recipe: UserAddr,
+    recipe_size: UserPtr<u32>,
 ) -> SysResult<i32> {
-    result(match size.read(cx.kernel()) {
-        Err(_) => Err(KernReturn::KERN_MEMORY_ERROR),
-        Ok(size) if size > RECIPES_MAX => Err(TOO_LARGE),
-        Ok(_) => Err(ELSEWHERE),
-    })
+    let (recipe, recipe_size) = (recipe.get(), recipe_size.address().get());
+    let args = MachVoucherExtractAttrRecipeArgs { voucher_name, key, recipe, recipe_size };
+    serve(cx.lkm(), Trap::MachVoucherExtractAttrRecipeTrap, args)
 }

@@ -183,6 +183,57 @@ fn get<H: Host>(call: &mut Call<'_, H>, whose: Whose) -> Outcome {
     tell(call, told)
 }
 
+/// What a port is called where it has no name: the same for the same port and nothing else.
+fn object_number<T>(object: Id<T>) -> u32 {
+    (object.to_bits() as u32).wrapping_add(1).wrapping_mul(0x9e37_79b1) ^ (object.to_bits() >> 32) as u32
+}
+
+/// The handlers, without rights: of each port its object's number and its receiver's, hashed addresses in XNU
+/// (`exception_handler_info_array_t`).
+fn get_info<H: Host>(call: &mut Call<'_, H>, whose: Whose) -> Outcome {
+    let mask = call.word(0);
+    if mask & !MASK_VALID != 0 {
+        return Err(INVALID);
+    }
+    let (told, info) = call.enter(|state| {
+        let mut told = state.actions_tell(whose, mask)?;
+        let mut info = Vec::new();
+        let room = info.try_reserve_exact(told.ports.len() * 2);
+        for right in core::mem::take(&mut told.ports) {
+            let PortRef::Port(port) = right else {
+                if room.is_ok() {
+                    info.extend([0; 2]);
+                }
+                continue;
+            };
+            let receiver = match state.ports.at(port).receiver {
+                Receiver::Task(task, _) => object_number(task),
+                _ => 0,
+            };
+            if room.is_ok() {
+                info.extend([object_number(port), receiver]);
+            }
+            state.release_send(port);
+        }
+        room.map_err(|_| SHORTAGE)?;
+        Ok((told, info))
+    })?;
+    call.give(Value::Words(told.masks))?;
+    call.give(Value::Words(info))?;
+    call.give(Value::Words(told.behaviors))?;
+    call.give(Value::Words(told.flavors))
+}
+
+pub(super) fn task_get_info<H: Host>(call: &mut Call<'_, H>) -> Outcome {
+    let whose = whose_task(call)?;
+    get_info(call, whose)
+}
+
+pub(super) fn thread_get_info<H: Host>(call: &mut Call<'_, H>) -> Outcome {
+    let whose = whose_thread(call)?;
+    get_info(call, whose)
+}
+
 pub(super) fn task_set<H: Host>(call: &mut Call<'_, H>) -> Outcome {
     let whose = whose_task(call)?;
     set(call, whose, false)

@@ -32,7 +32,7 @@ pub enum MigField {
     /// Send rights of exception handlers, 32 in the message itself.
     Handlers,
     /// A count, and as many bytes, so many at most.
-    Bytes(u8),
+    Bytes(u16),
     /// An offset that is 0, a count, and as many bytes of a string with its end, so many at most.
     Text(u16),
     /// A right of this kind (`MACH_MSG_TYPE_PORT_SEND`, …).

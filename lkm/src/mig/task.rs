@@ -51,7 +51,7 @@ const INVALID: KernReturn = KernReturn::KERN_INVALID_ARGUMENT;
 
 impl<R> State<R> {
     /// One more send right of a kind that is kept, or none (`ipc_port_copy_send_any`).
-    pub(super) fn copy_kept(&mut self, port: PortId) -> PortRef {
+    pub(crate) fn copy_kept(&mut self, port: PortId) -> PortRef {
         if port.is_none() {
             return PortRef::Null;
         }

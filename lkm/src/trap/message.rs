@@ -1,4 +1,4 @@
-//! Traps that send, receive and wait: messages, semaphores and timers.
+//! Traps that send, receive and wait: messages, vouchers, semaphores and timers.
 
 use super::{Answer, In, InOut, code};
 use crate::engine::Engine;
@@ -9,7 +9,10 @@ use xnu_abi::lkm::args::{
     SemaphoreSignalArgs, SemaphoreTimedwaitArgs, SemaphoreTimedwaitSignalArgs, SemaphoreWaitArgs,
     SemaphoreWaitSignalArgs,
 };
-use xnu_abi::lkm::own_args::{ClockSleepArgs, MachMsg2Args, SemaphoreSignalThreadArgs};
+use xnu_abi::lkm::own_args::{
+    ClockSleepArgs, HostCreateMachVoucherArgs, MachMsg2Args, MachVoucherExtractAttrRecipeArgs,
+    SemaphoreSignalThreadArgs,
+};
 
 pub(super) fn mach_msg_overwrite<H: Host>(
     engine: &Engine<H>,
@@ -136,4 +139,22 @@ pub(super) fn clock_sleep<H: Host>(
         at.put(engine, caller, 0, &ClockSleepArgs { sec: sec as i32, nsec, ..args })?;
     }
     Ok(code(result))
+}
+
+pub(super) fn host_create_mach_voucher<H: Host>(
+    engine: &Engine<H>,
+    caller: Caller,
+    In(args): In<HostCreateMachVoucherArgs>,
+) -> Answer {
+    let recipes = (args.recipes, args.recipes_size);
+    Ok(code(engine.host_create_mach_voucher(caller, args.host, recipes, args.voucher)))
+}
+
+pub(super) fn mach_voucher_extract_attr_recipe<H: Host>(
+    engine: &Engine<H>,
+    caller: Caller,
+    In(args): In<MachVoucherExtractAttrRecipeArgs>,
+) -> Answer {
+    let recipe = (args.recipe, args.recipe_size);
+    Ok(code(engine.mach_voucher_extract_attr_recipe(caller, args.voucher_name, args.key, recipe)))
 }

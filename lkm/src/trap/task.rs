@@ -3,18 +3,23 @@
 use super::{Answer, In, InOut, Out};
 use crate::engine::Engine;
 use crate::host::{Caller, Host};
-use crate::port::Object;
+use crate::port::{Object, PortRef};
 use crate::right::SEND;
 use crate::slab::Id;
 use crate::state::State;
 use crate::task::{Cancel, Outcome, Task, TaskId, Waiting};
 use xnu_abi::darwin::kern_return::KernReturn;
+use xnu_abi::darwin::mach_message::MsgType;
 use xnu_abi::linux::Errno;
 use xnu_abi::lkm::API_VERSION;
 use xnu_abi::lkm::args::{
     KernelPrintkArgs, PidForTaskArgs, PthreadKillArgs, SetDyldInfoArgs, SetThreadHandlesArgs, SetTracerArgs,
     TaskForPidArgs, TaskNameForPidArgs, UidgidArgs,
 };
+use xnu_abi::lkm::own_args::DebugControlPortForPidArgs;
+
+/// Which special port of a task is its debug control port (`TASK_DEBUG_CONTROL_PORT`).
+const DEBUG_CONTROL_PORT: u32 = 10;
 
 /// The highest number of a Linux signal.
 const SIGNAL_MAX: i32 = 64;
@@ -122,6 +127,27 @@ pub(super) fn task_name_for_pid<H: Host>(
 ) -> Answer {
     let offset = core::mem::offset_of!(TaskNameForPidArgs, name_out);
     give_task(engine, caller, args.pid, true, |name| at.put(engine, caller, offset, &name))
+}
+
+pub(super) fn debug_control_port_for_pid<H: Host>(
+    engine: &Engine<H>,
+    caller: Caller,
+    InOut(mut at, args): InOut<'_, DebugControlPortForPidArgs>,
+) -> Answer {
+    let name = engine.enter(caller, |state| {
+        let task = state.tasks.get(state.task_of_pid(args.pid as i32)?)?;
+        let port = task.special.get(DEBUG_CONTROL_PORT as usize - 1).copied()?;
+        Some(match state.copy_kept(port) {
+            PortRef::Port(port) => {
+                let kind = MsgType::MACH_MSG_TYPE_PORT_SEND;
+                state.copy_out(caller.task, port, kind, None).unwrap_or(0)
+            }
+            none => none.name(),
+        })
+    });
+    let Some(name) = name else { return kern(KernReturn::KERN_FAILURE) };
+    at.put(engine, caller, core::mem::offset_of!(DebugControlPortForPidArgs, port), &name)?;
+    Ok(0)
 }
 
 pub(super) fn pid_for_task<H: Host>(

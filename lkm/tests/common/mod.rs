@@ -24,6 +24,9 @@ const SIZE_MAX: u64 = 64 << 20;
 /// The time of day.
 pub const CALENDAR: u64 = 1_700_000_000_000_000_005;
 
+/// The time at which a world begins.
+const START: u64 = 1_000_000;
+
 /// A lock that fails the test when it is taken twice, so nothing can run under it.
 pub struct TestLock<T>(RefCell<T>);
 
@@ -277,7 +280,7 @@ pub const DNREQUEST: PortType = PortType::MACH_PORT_TYPE_DNREQUEST;
 impl World {
     pub fn new() -> World {
         let host = TestHost {
-            clock: Cell::new(1_000_000),
+            clock: Cell::new(START),
             memory: RefCell::default(),
             steps: RefCell::default(),
             world: RefCell::default(),
@@ -292,6 +295,20 @@ impl World {
         let engine = Rc::new(Engine::new(host));
         *engine.host().world.borrow_mut() = Rc::downgrade(&engine);
         World { engine }
+    }
+
+    /// Puts the host into the state that it began in, for other tasks; those that were are gone.
+    pub fn start_over(&self) {
+        let host = self.engine.host();
+        host.clock.set(START);
+        host.memory.borrow_mut().clear();
+        host.steps.borrow_mut().clear();
+        host.woken.borrow_mut().clear();
+        host.blocks.set(0);
+        host.refuse_memory.set(false);
+        host.signals.borrow_mut().clear();
+        host.interrupted.borrow_mut().clear();
+        host.lines.borrow_mut().clear();
     }
 
     /// A process with one thread.

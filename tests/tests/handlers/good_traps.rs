@@ -88,7 +88,7 @@ pub(crate) fn good_traps(k: &Machine<Mock>) -> Vec<(&'static str, Vec<u64>)> {
         ("swtch", vec![]),
         ("thread_switch", vec![0, 2, 1]),
         ("clock_sleep_trap", vec![0, 1, 0, 1, room(8)]),
-        ("host_create_mach_voucher_trap", vec![0, 0, 0, 0]),
+        ("host_create_mach_voucher_trap", vec![value(xnu!(k, host_self_trap())), 0, 0, room(4)]),
         ("mach_voucher_extract_attr_recipe_trap", vec![0, 0, 0, place(&[0; 4])]),
         ("_exclaves_ctl_trap", vec![0; 8]),
         ("mach_wait_until_trap", vec![0]),

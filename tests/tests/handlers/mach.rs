@@ -462,7 +462,13 @@ fn tasks_are_found_by_their_processes() {
     assert_eq!(word(&k, out), 0);
     xnu!(k, pid_for_task(0, out) => KERN_FAILURE);
     assert_eq!(word(&k, out), 0xffff_ffff);
-    xnu!(k, debug_control_port_for_pid(task, 1000, out) => KERN_FAILURE);
+    xnu!(k, debug_control_port_for_pid(task, 999, out) => KERN_FAILURE);
+    xnu!(k, debug_control_port_for_pid(task, 0, out) => KERN_FAILURE);
+    xnu!(k, debug_control_port_for_pid(0, 1000, out) => KERN_FAILURE);
+    k.poke(out, &[0xff; 4]);
+    xnu!(k, debug_control_port_for_pid(task, 1000, out) => 0);
+    assert_eq!(word(&k, out), 0, "none was set");
+    xnu!(k, debug_control_port_for_pid(task, 1000, 0) => 0);
     // Whether the answer can be written is not looked at.
     for bad in NOWHERE {
         xnu!(k, task_for_pid(task, 1000, bad) => 0);
@@ -502,6 +508,36 @@ fn waiting_for_the_clock_takes_as_long_as_it_should() {
 }
 
 #[test]
+fn vouchers_are_made_by_recipes() {
+    let k = machine();
+    let host = value(xnu!(k, host_self_trap()));
+    let name = k.alloc(4);
+    xnu!(k, host_create_mach_voucher_trap(0, 0, 0, name) => ELSEWHERE);
+    xnu!(k, host_create_mach_voucher_trap(host, 0, -1, name) => KERN_INVALID_ARGUMENT);
+    xnu!(k, host_create_mach_voucher_trap(host, 0, 5121, name) => MIG_ARRAY_TOO_LARGE);
+    xnu!(k, host_create_mach_voucher_trap(host, 0, 16, name) => KERN_MEMORY_ERROR);
+    xnu!(k, host_create_mach_voucher_trap(host, 0, 0, name) => 0);
+    assert_eq!(word(&k, name), 0);
+    // The program's own bytes.
+    let recipe: Vec<u8> = [7u32, 211, 0, 4, 0x6174_6164].iter().flat_map(|word| word.to_le_bytes()).collect();
+    xnu!(k, host_create_mach_voucher_trap(host, k.place(&recipe), 20, 0) => KERN_MEMORY_ERROR);
+    xnu!(k, host_create_mach_voucher_trap(host, k.place(&recipe), 19, name) => KERN_INVALID_ARGUMENT);
+    xnu!(k, host_create_mach_voucher_trap(host, k.place(&recipe), 20, name) => 0);
+    let voucher = word(&k, name);
+    assert_ne!(voucher, 0);
+
+    let (told, size) = (k.alloc(32), k.place(&5121u32.to_le_bytes()));
+    xnu!(k, mach_voucher_extract_attr_recipe_trap(voucher, 7, told, size) => MIG_ARRAY_TOO_LARGE);
+    let size = k.place(&32u32.to_le_bytes());
+    xnu!(k, mach_voucher_extract_attr_recipe_trap(0, 7, told, size) => ELSEWHERE);
+    xnu!(k, mach_voucher_extract_attr_recipe_trap(voucher, 7, 0, size) => KERN_MEMORY_ERROR);
+    xnu!(k, mach_voucher_extract_attr_recipe_trap(voucher, 7, told, size) => 0);
+    assert_eq!((word(&k, size), k.peek(told, 20)), (20, recipe));
+    xnu!(k, mach_voucher_extract_attr_recipe_trap(voucher, 8, told, size) => 0);
+    assert_eq!(word(&k, size), 0);
+}
+
+#[test]
 fn what_is_not_there_says_so_as_xnu_does() {
     let k = machine();
     let task = value(xnu!(k, task_self_trap()));
@@ -515,12 +551,6 @@ fn what_is_not_there_says_so_as_xnu_does() {
     xnu!(k, pfz_exit() => 0);
     xnu!(k, _exclaves_ctl_trap(0, 0, 0, 0, 0, 0, 0, 0) => KERN_NOT_SUPPORTED);
     xnu!(k, iokit_user_client_trap(0, 0, 0, 0, 0, 0, 0, 0) => 0xe000_02c2u32 as i32);
-    xnu!(k, host_create_mach_voucher_trap(0, 0, -1, 0) => KERN_INVALID_ARGUMENT);
-    xnu!(k, host_create_mach_voucher_trap(0, 0, 5121, 0) => MIG_ARRAY_TOO_LARGE);
-    xnu!(k, host_create_mach_voucher_trap(0, 0, 5120, 0) => KERN_NOT_SUPPORTED);
-    let size = k.place(&5121u32.to_le_bytes());
-    xnu!(k, mach_voucher_extract_attr_recipe_trap(0, 0, 0, size) => MIG_ARRAY_TOO_LARGE);
-    xnu!(k, mach_voucher_extract_attr_recipe_trap(0, 0, 0, k.place(&[9, 0, 0, 0])) => ELSEWHERE);
     let (names, count) = (k.alloc(16), k.place(&[4, 0, 0, 0]));
     xnu!(k, task_dyld_process_info_notify_get_trap(names, count) => 0);
     assert_eq!(word(&k, count), 0);

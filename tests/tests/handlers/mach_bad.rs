@@ -69,7 +69,7 @@ const CALLS: &[(&str, &[u64], u32)] = &[
     ("thread_switch", &[0, 99, 0], KERN_INVALID_ARGUMENT),
     ("clock_sleep_trap", &[BAD, 0, 0, 0, OUT], KERN_INVALID_ARGUMENT),
     ("clock_sleep_trap", &[0, 9, 0, 0, OUT], KERN_INVALID_VALUE),
-    ("host_create_mach_voucher_trap", &[BAD, WILD, 16, OUT], KERN_NOT_SUPPORTED),
+    ("host_create_mach_voucher_trap", &[BAD, WILD, 16, OUT], ELSEWHERE),
     ("mach_voucher_extract_attr_recipe_trap", &[BAD, 0, OUT, OUT], ELSEWHERE),
     ("_kernelrpc_mach_port_type_trap", &[OWN, BAD, OUT], KERN_INVALID_NAME),
     (
