@@ -6,7 +6,7 @@ use xnu_core::UserAddr;
 use xnu_core::threads::NewThread;
 
 /// Threads of the mock's process.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Threads {
     begun: Vec<NewThread>,
     limit: Option<usize>,
