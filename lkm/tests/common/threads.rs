@@ -2,6 +2,9 @@
 //! schedule that a test explores.
 #![allow(dead_code, unreachable_pub)]
 
+#[path = "facts.rs"]
+mod facts;
+
 use super::sync::{Arc, Clock, Condvar, Mutex, thread};
 use std::collections::HashSet;
 use xnu_abi::darwin::kern_return::MachMsgReturn as Mach;
@@ -131,29 +134,15 @@ impl Host for Threads {
     }
 
     fn machine(&self) -> Machine {
-        Machine {
-            logical_cpus: 8,
-            physical_cpus: 4,
-            memory: 5 << 30,
-            cpu_type: 7,
-            cpu_subtype: 8,
-            cpu_thread_type: 1,
-            kernel_version: "A kernel of tests",
-        }
+        facts::MACHINE
     }
 
     fn task_usage(&self, _: TaskId) -> TaskUsage {
-        TaskUsage {
-            size: 6 << 32,
-            resident: 7 << 20,
-            resident_max: 8 << 20,
-            times: Times { user_ns: 3_000_004_000, system_ns: 5_000_006_000 },
-            live_times: Times { user_ns: 7_000_008_000, system_ns: 0 },
-        }
+        facts::TASK_USAGE
     }
 
     fn thread_times(&self, _: ThreadId) -> Times {
-        Times { user_ns: 1_000_002_000, system_ns: 2_000_003_000 }
+        facts::THREAD_TIMES
     }
 
     fn allocate_at(&self, _: TaskId, _: u64, _: u64, _: bool) -> Result<(), Fault> {
