@@ -229,7 +229,7 @@ impl<R> State<R> {
                     voucher: Id::NONE,
                     always: false,
                 };
-                match self.header_voucher(names) {
+                match self.take_voucher(names.voucher, names.voucher_disposition) {
                     Ok(voucher) => Ok(Header { voucher, ..header }),
                     Err(error) => {
                         self.right_destroy(port, dest_kind);
@@ -247,24 +247,6 @@ impl<R> State<R> {
                 Err(MachMsgReturn::MACH_SEND_INVALID_REPLY)
             }
         }
-    }
-
-    /// Takes the right of the voucher, which is still there unless the destination was the same and took it.
-    fn header_voucher(&mut self, names: &Names) -> Result<PortId, MachMsgReturn> {
-        if names.voucher == 0 {
-            return Ok(Id::NONE);
-        }
-        let task = self.caller.task;
-        let taken = match self.lookup(task, names.voucher) {
-            Ok(entry) => {
-                let (name, disposition) = (names.voucher, names.voucher_disposition);
-                self.right_copy_in(task, name, entry, disposition, Taking::default(), None)
-            }
-            Err(error) => Err(error),
-        };
-        let taken = taken.map_err(|_| MachMsgReturn::MACH_SEND_INVALID_VOUCHER)?;
-        self.tell_deleted(taken.deleted, names.voucher);
-        Ok(taken.right.port().unwrap_or(Id::NONE))
     }
 
     /// Whether a name has the right that the answer is to come with (`ipc_right_copyin_check_reply`).

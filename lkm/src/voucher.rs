@@ -5,6 +5,7 @@
 //! Differs from XNU: a bank value tells of no account, so work that one task does for another is not linked; vouchers
 //! pass through messages as they are; a thread's priority is kept as it was given, where XNU asks the thread library.
 
+use crate::copy::Taking;
 use crate::engine::Engine;
 use crate::host::{Caller, Host};
 use crate::port::{Object, PortId};
@@ -13,6 +14,7 @@ use crate::state::State;
 use alloc::vec::Vec;
 use core::fmt::Write;
 use xnu_abi::darwin::kern_return::{KernReturn, MachMsgReturn, MigReturn};
+use xnu_abi::darwin::mach_message::MsgType;
 use xnu_abi::darwin::mach_port::PortType;
 
 /// The number of a voucher.
@@ -278,6 +280,20 @@ impl Voucher {
 }
 
 impl<R> State<R> {
+    /// Takes the right of a message's voucher, which is still there unless the destination was the same and took it.
+    pub(crate) fn take_voucher(&mut self, name: u32, disposition: MsgType) -> Result<PortId, MachMsgReturn> {
+        if name == 0 {
+            return Ok(Id::NONE);
+        }
+        let task = self.caller.task;
+        let taken = self
+            .lookup(task, name)
+            .and_then(|entry| self.right_copy_in(task, name, entry, disposition, Taking::default(), None))
+            .map_err(|_| MachMsgReturn::MACH_SEND_INVALID_VOUCHER)?;
+        self.tell_deleted(taken.deleted, name);
+        Ok(taken.right.port().unwrap_or(Id::NONE))
+    }
+
     /// The voucher of a name (`convert_port_name_to_voucher`).
     pub(crate) fn voucher_of(&mut self, name: u32) -> Option<VoucherId> {
         let task = self.caller.task;

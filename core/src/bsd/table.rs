@@ -521,7 +521,7 @@ calls! {
     512 network __channel_sync(c: Fd, mode: i32, flags: i32) -> i32 => partial(socket::skywalk_channel, "the descriptor, which cannot be of Skywalk, is looked up before the other arguments"),
     513 network __channel_get_opt(c: Fd, opt: u32, aoptval: UserAddr, aoptlen: UserAddr) -> i32 => partial(socket::skywalk_get, "the descriptor, which cannot be of Skywalk, is looked up before the other arguments"),
     514 network __channel_set_opt(c: Fd, opt: u32, aoptval: UserAddr, optlen: u32) -> i32 => partial(socket::skywalk_set, "the descriptor, which cannot be of Skywalk, is looked up before the other arguments"),
-    515 thread ulock_wait(operation: u32, addr: UserAddr, value: u64, timeout: u32) -> i32 => partial(ulock::ulock_wait, "the answer counts too many others at times; EDOM is not told; an upper half alone is looked at 100 times a second"),
+    515 thread ulock_wait(operation: u32, addr: UserAddr, value: u64, timeout: u32) -> i32 => partial(ulock::ulock_wait, "the answer counts too many others at times; EDOM is not told; a change of an upper half alone is seen late"),
     516 thread ulock_wake(operation: u32, addr: UserAddr, wake_value: u64) -> i32 => partial(ulock::ulock_wake, "wakes of who does not hold the lock are not left out; EDOM is not told"),
     517 name fclonefileat(src_fd: Fd, dst_dirfd: DirFd, dst: UserPath, flags: u32) -> () => partial(clone::fclonefileat, "files only, without their extended attributes; ENOTSUP where the file system shares no blocks"),
     518 mount fs_snapshot(op: u32, dirfd: DirFd, name1: UserAddr, name2: UserAddr, data: UserAddr, flags: u32) -> () => faithful(mount::fs_snapshot),
