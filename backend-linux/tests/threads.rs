@@ -32,6 +32,9 @@ const SENDERS: usize = 8;
 const RECEIVERS: usize = 4;
 const PORTS: usize = 4;
 
+/// What a message that waits takes of the engine's memory at most; 190 bytes were measured.
+const MESSAGE_SIZE_MAX: usize = 256;
+
 /// How long what was sent may take to arrive; a loaded machine is slow.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -212,7 +215,7 @@ fn every_message_arrives_once_in_order_and_memory_stays() {
     let time = start.elapsed();
     let (messages, seconds) = (u64::from(count) * SENDERS as u64, time.as_secs_f64());
     println!("{messages} messages in {seconds:.1} s, {:.0} a second", messages as f64 / seconds);
-    // At the end it is no more than after the first tenth.
+    // At the end it is no more than after the first tenth, but for messages that wait: their queues may fill later.
     if sizes.len() > 20 {
         let (early, late) = sizes.split_at(sizes.len() / 10);
         let most = |of: &[(usize, usize, u64)]| {
@@ -221,7 +224,8 @@ fn every_message_arrives_once_in_order_and_memory_stays() {
         let (early, late) = (most(early), most(late));
         println!("engine, messages, process: at first {early:?}, later {late:?}");
         let pages = seen.iter().map(|seen| seen.bits.len() as u64 * 8 / 1024).sum::<u64>();
-        assert!(late.0 <= early.0 + 64 * 1024, "the engine grew: {early:?} {late:?}");
+        let waiting = late.1.saturating_sub(early.1) * MESSAGE_SIZE_MAX;
+        assert!(late.0 <= early.0 + waiting + 64 * 1024, "the engine grew: {early:?} {late:?}");
         assert!(late.2 <= early.2 + pages + 2048, "the process grew: {early:?} {late:?}");
     }
     for port in ports {
