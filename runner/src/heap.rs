@@ -22,6 +22,10 @@ use xnu_backend_linux::RawLock;
 const RANGE: usize = 16 << 30;
 const RANGE_LEAST: usize = 16 << 20;
 
+/// Where they are best: far from all else, so that the first mappings that the guest makes lie by the runner's image and
+/// share its tables of pages, of which a fork makes copies; and between what sanitizers of macOS use.
+const PLACE: usize = 0x2800_0000_0000;
+
 const PAGE: usize = 4096;
 
 static START: AtomicUsize = AtomicUsize::new(0);
@@ -39,8 +43,8 @@ pub fn reserve() -> io::Result<Range<u64>> {
     loop {
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-        // SAFETY: a new mapping wherever there is room.
-        let start = unsafe { libc::mmap(ptr::null_mut(), size, protection, flags, -1, 0) };
+        // SAFETY: a new mapping, there or wherever there is room.
+        let start = unsafe { libc::mmap(PLACE as *mut libc::c_void, size, protection, flags, -1, 0) };
         if start != libc::MAP_FAILED {
             let start = start as usize;
             START.store(start, Ordering::Release);
@@ -58,6 +62,17 @@ pub fn reserve() -> io::Result<Range<u64>> {
 /// From here on memory comes from what was set aside. Before the guest starts, and never undone.
 pub fn take_over() {
     IN_USE.store(START.load(Ordering::Acquire) != 0, Ordering::Release);
+}
+
+/// The children of a fork do without what the C library allocated for the start. For the moment before the guest starts:
+/// nobody needs that from then on.
+pub fn leave_behind() {
+    // SAFETY: these ask only. A program without a dynamic loader has its thread data at the start of its heap.
+    let (start, end) = unsafe { (libc::pthread_self() as usize & !(PAGE - 1), libc::sbrk(0) as usize) };
+    if start < end {
+        // SAFETY: changes what a fork does and no more. Linux may refuse.
+        unsafe { libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_DONTFORK) };
+    }
 }
 
 /// In the child of a fork: gives back everything that was allocated since [`take_over`], whatever state it is in.

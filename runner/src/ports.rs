@@ -160,6 +160,7 @@ impl Lkm for Ports {
         }
     }
 
+    #[inline(always)]
     fn forked(&self) {
         if self.is_embedded() {
             self.engine.forked();

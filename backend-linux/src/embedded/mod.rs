@@ -353,7 +353,9 @@ impl<S: Surroundings> Lkm for Embedded<S> {
         }
     }
 
-    /// What need not change is not written to: a page that a child writes to is copied for it.
+    /// What need not change is not written to: a page that a child writes to is copied for it. And in the caller's text:
+    /// a child fetches pages of text anew.
+    #[inline(always)]
     fn forked(&self) {
         let slot = self.surroundings.slot();
         let mut legacy = None;

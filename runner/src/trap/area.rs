@@ -31,6 +31,9 @@ const STATE_END: usize = 0x6000;
 const SIGNAL_STACK: (usize, usize) = (0x7000, 0x1_7000);
 /// The stack that calls are served on, after another page that faults.
 const CALL_STACK: (usize, usize) = (0x1_8000, AREA);
+/// The pages that fault.
+const GAPS: [usize; 2] = [STATE_END, SIGNAL_STACK.1];
+const PAGE: usize = 0x1000;
 
 /// A thread of the guest. A call touches one page of it: what is large and rarely needed comes last.
 #[repr(C)]
@@ -213,8 +216,7 @@ const _: () = assert!(STANDARD_AVX_512_END <= VectorState::LENGTH);
 const MXCSR: usize = 24;
 const MXCSR_INITIAL: u32 = 0x1f80;
 
-/// Maps an area at a multiple of its size, with the pages between its parts made to fault. A forked child gets the stack of
-/// signal handlers empty: nothing on it is needed, and neither side has to copy it.
+/// Maps an area at a multiple of its size, with the pages between its parts made to fault.
 ///
 /// Behind the image if there is room, whose tables of pages it then shares.
 fn map_aligned() -> io::Result<*mut u8> {
@@ -241,15 +243,24 @@ fn map_aligned() -> io::Result<*mut u8> {
     }
 }
 
-/// Makes the pages between the parts of an area fault, and its stack of signal handlers empty in a forked child.
+/// Makes the pages between the parts of an area fault.
+///
+/// Where Linux marks pages so (6.13), the area stays one mapping, of which a fork makes one. Elsewhere the parts become
+/// mappings, and a forked child gets the stack of signal handlers empty, so that neither side has to copy it.
 ///
 /// # Errors
 /// There are too many mappings.
 pub(super) fn protect_gaps(area: usize) -> Result<(), Errno> {
     const PROT_NONE: u32 = 0;
+    /// `include/uapi/asm-generic/mman-common.h`
+    const MADV_GUARD_INSTALL: i32 = 102;
     let kernel = Linux::new();
-    for gap in [STATE_END, SIGNAL_STACK.1] {
-        memory::mprotect(&kernel, UserAddr::new((area + gap) as u64), 0x1000, PROT_NONE)?;
+    let gaps = GAPS.map(|gap| UserAddr::new((area + gap) as u64));
+    if gaps.iter().all(|gap| memory::madvise(&kernel, *gap, PAGE, MADV_GUARD_INSTALL).is_ok()) {
+        return Ok(());
+    }
+    for gap in gaps {
+        memory::mprotect(&kernel, gap, PAGE, PROT_NONE)?;
     }
     let stack = UserAddr::new((area + SIGNAL_STACK.0) as u64);
     // Where Linux cannot, it copies.
@@ -273,3 +284,30 @@ const _: () = assert!(
     offset_of!(GuestThread, thread) + offset_of!(Thread, signals) + ThreadSignals::HOT <= 0x1000,
     "a call touches one page of the thread"
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether Linux can read a byte there.
+    fn is_readable(address: usize) -> bool {
+        let mut pipe = [0; 2];
+        // SAFETY: Linux looks at the address, nobody else; the pipe is closed again.
+        unsafe {
+            assert_eq!(libc::pipe(pipe.as_mut_ptr()), 0);
+            let written = libc::write(pipe[1], address as *const libc::c_void, 1);
+            libc::close(pipe[0]);
+            libc::close(pipe[1]);
+            written == 1
+        }
+    }
+
+    #[test]
+    fn pages_between_the_parts_of_an_area_fault() {
+        let area = map_aligned().expect("memory") as usize;
+        let faults: Vec<usize> = (0..AREA).step_by(PAGE).filter(|at| !is_readable(area + at)).collect();
+        assert_eq!(faults, GAPS);
+        // SAFETY: mapped above, and nobody's.
+        unsafe { libc::munmap(area as *mut libc::c_void, AREA) };
+    }
+}

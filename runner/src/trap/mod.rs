@@ -130,6 +130,7 @@ impl GuestThread {
         self.thread.registers = registers;
         entry::arm(&self.guest.text).map_err(Refused)?;
         entry::end_rseq();
+        heap::leave_behind();
         heap::take_over();
         entry::enter(self)
     }
