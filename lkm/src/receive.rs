@@ -160,7 +160,10 @@ impl<R> State<R> {
         let (dest_kind, reply_kind, voucher_kind) = (of.dest_kind, of.reply_kind, of.voucher_kind);
         let (id, complex, mut voucher_name) = (of.id, of.complex, of.voucher_name);
         let voucher = core::mem::replace(&mut of.voucher, Id::NONE);
-        if !voucher.is_none() {
+        if !voucher.is_none() && voucher_kind == MsgType::MACH_MSG_TYPE_COPY_SEND {
+            // The sender has what it was copied from (`ipc_kmsg_copyout_pseudo`).
+            self.release_send(voucher);
+        } else if !voucher.is_none() {
             let kind = MsgType::MACH_MSG_TYPE_PORT_SEND;
             voucher_name = self.body_name(PortRef::Port(voucher), kind, None, errors);
         }
@@ -256,7 +259,8 @@ impl<R> State<R> {
             self.descriptor_arrive(descriptor, place, incoming, back, &mut arrived);
         }
         arrived.bytes.extend_from_slice(&data);
-        if arrived.errors != 0 {
+        // A sender hears of the trouble beside its own error (`ipc_kmsg_copyout_pseudo`).
+        if arrived.errors != 0 && !back {
             arrived.errors |= MachMsgReturn::MACH_RCV_BODY_ERROR.number();
         }
         arrived

@@ -305,8 +305,8 @@ impl<R> State<R> {
         }
     }
 
-    /// Makes a message of what was read. What it took before a mistake is destroyed; the count tells how many
-    /// descriptors were reached.
+    /// Makes a message of what was read. What it took before a mistake is destroyed; the count tells of how many
+    /// descriptors the sender's memory was taken (`ipc_kmsg_copyin_body`).
     fn kmsg_copy_in(
         &mut self,
         outgoing: &Outgoing,
@@ -355,12 +355,14 @@ impl<R> State<R> {
             self.kmsg_destroy(id);
             return (Err(MachMsgReturn::MACH_SEND_NO_BUFFER), 0);
         }
-        for (reached, (descriptor, captured)) in descriptors.iter().zip(captured).enumerate() {
+        for (index, (descriptor, captured)) in descriptors.iter().zip(captured).enumerate() {
             match self.descriptor_copy_in(id, *descriptor, captured) {
                 Ok(descriptor) => self.kmsgs.at_mut(id).descriptors.push(descriptor),
                 Err(error) => {
                     self.kmsg_destroy(id);
-                    return (Err(error), reached);
+                    // An array goes once it is read, whatever its names are.
+                    let read = error == MachMsgReturn::MACH_SEND_INVALID_RIGHT;
+                    return (Err(error), index + usize::from(read));
                 }
             }
         }
@@ -480,9 +482,9 @@ impl<H: Host> Engine<H> {
         let mut captured = Vec::new();
         captured.try_reserve_exact(descriptors.len()).map_err(|_| MachMsgReturn::MACH_SEND_NO_BUFFER)?;
         captured.extend(descriptors.iter().map(|descriptor| self.capture(caller, descriptor)));
-        let gives = descriptors.iter().any(|descriptor| given(descriptor, true).is_some());
+        let gives = descriptors.iter().any(|descriptor| given(descriptor).is_some());
         let (options, timeout_ms) = (outgoing.options, outgoing.timeout_ms);
-        let ((made, reached), sent) = self.enter(caller, |state| {
+        let ((made, taken), sent) = self.enter(caller, |state| {
             let made = state.kmsg_copy_in(outgoing, &descriptors, captured, data, aux);
             // What the sender gives away goes before the receiver can see the message.
             let sent = match made.0 {
@@ -492,12 +494,7 @@ impl<H: Host> Engine<H> {
             (made, sent)
         });
         if gives {
-            for (index, descriptor) in descriptors.iter().enumerate() {
-                // Of the one that failed, an array of names was read and is gone.
-                let (address, size) = match given(descriptor, index < reached) {
-                    Some(range) if index <= reached => range,
-                    _ => continue,
-                };
+            for (address, size) in descriptors.iter().take(taken).filter_map(given) {
                 self.host.deallocate(caller.task, address, size);
             }
         }
@@ -584,10 +581,10 @@ impl<H: Host> Engine<H> {
     }
 }
 
-/// The memory that a sender gives away with a descriptor: at once for names, with the right for memory.
-fn given(descriptor: &UserDescriptor, taken: bool) -> Option<(u64, u64)> {
+/// The memory that a sender gives away with a descriptor.
+fn given(descriptor: &UserDescriptor) -> Option<(u64, u64)> {
     match *descriptor {
-        UserDescriptor::Memory { address, size, deallocate: true, .. } if size > 0 && taken => {
+        UserDescriptor::Memory { address, size, deallocate: true, .. } if size > 0 => {
             Some((address, u64::from(size)))
         }
         UserDescriptor::Ports { address, count, deallocate: true, .. } if count > 0 => {

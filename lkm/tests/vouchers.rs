@@ -3,10 +3,10 @@
 mod common;
 
 use common::World;
-use common::message::{Message, RECEIVE_NOW, ROOM};
+use common::message::{Message, RECEIVE_NOW, ROOM, SEND_NOW};
 use xnu_abi::darwin::kern_return::{KernReturn as Kern, MachMsgReturn as Mach};
 use xnu_abi::darwin::mach_message::{MsgOption, MsgType};
-use xnu_abi::darwin::mach_port::PortType;
+use xnu_abi::darwin::mach_port::{PortRight, PortType};
 use xnu_lkm::{Caller, Usage};
 
 const COPY: u32 = 1;
@@ -219,4 +219,24 @@ fn a_message_carries_a_voucher_to_who_wants_it() {
     assert_eq!(world.send(a, &with(copy, port)), Mach::MACH_SEND_INVALID_VOUCHER);
     world.mach_port_destroy(a, a.task, port).unwrap();
     assert_eq!(Usage { bytes: 0, ..world.usage() }, Usage { bytes: 0, ..before });
+}
+
+#[test]
+fn a_voucher_comes_back_only_if_it_was_moved() {
+    let of = place();
+    let (world, a) = (&of.world, of.a);
+    let port = world.send_receive(a);
+    let copy = MsgType::MACH_MSG_TYPE_COPY_SEND;
+    (0..5).for_each(|id| assert_eq!(world.send(a, &Message::to(port, copy, id)), Mach::MACH_MSG_SUCCESS));
+    let voucher = of.create(&recipe(7, STORE, 0, b"kept")).unwrap();
+    for kind in [copy, MsgType::MACH_MSG_TYPE_MOVE_SEND] {
+        let message = Message::to(port, copy, 5);
+        let message = Message { bits: message.bits | kind.number() << 16, voucher, ..message };
+        let (result, back) = world.send_with(a, &message, SEND_NOW, 0);
+        assert_eq!((result, back.bits() >> 16), (Mach::MACH_SEND_TIMED_OUT, kind.number()));
+        let name = back.word(16);
+        assert_eq!(name == voucher, kind == copy, "one that was moved away has a new name");
+        assert_eq!(world.refs(a, name, PortRight::MACH_PORT_RIGHT_SEND), 1);
+    }
+    assert_eq!(world.usage().vouchers, 1);
 }

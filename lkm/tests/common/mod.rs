@@ -87,6 +87,15 @@ impl Memory {
     pub fn ranges(&self) -> usize {
         self.ranges.len()
     }
+
+    pub fn has(&self, address: u64) -> bool {
+        self.ranges.contains_key(&address)
+    }
+
+    /// Gives back what was allocated since then.
+    pub fn forget_after(&mut self, address: u64) {
+        self.ranges.split_off(&address);
+    }
 }
 
 pub struct TestHost {
