@@ -160,6 +160,8 @@ impl<R> State<R> {
         let (dest_kind, reply_kind, voucher_kind) = (of.dest_kind, of.reply_kind, of.voucher_kind);
         let (id, complex, mut voucher_name) = (of.id, of.complex, of.voucher_name);
         let voucher = core::mem::replace(&mut of.voucher, Id::NONE);
+        let remote = self.body_name(PortRef::Port(dest), dest_kind, None, errors);
+        let local = self.body_name(reply, reply_kind, None, errors);
         if !voucher.is_none() && voucher_kind == MsgType::MACH_MSG_TYPE_COPY_SEND {
             // The sender has what it was copied from (`ipc_kmsg_copyout_pseudo`).
             self.release_send(voucher);
@@ -170,8 +172,8 @@ impl<R> State<R> {
         MachMsgHeader {
             msgh_bits: bits(dest_kind, reply_kind, voucher_kind, complex),
             msgh_size: 0,
-            msgh_remote_port: self.body_name(PortRef::Port(dest), dest_kind, None, errors),
-            msgh_local_port: self.body_name(reply, reply_kind, None, errors),
+            msgh_remote_port: remote,
+            msgh_local_port: local,
             msgh_voucher_port: voucher_name,
             msgh_id: id,
         }

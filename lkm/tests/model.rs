@@ -4,6 +4,8 @@
 //! `LKM_MODEL_STEPS` and `LKM_MODEL_SEED` say how many steps and which ones.
 
 mod common;
+#[path = "model/kernel.rs"]
+mod kernel;
 #[path = "model/mod.rs"]
 mod model;
 #[path = "model/traffic.rs"]
@@ -18,7 +20,7 @@ use xnu_abi::darwin::mach_message::MsgType as Type;
 use xnu_abi::darwin::mach_port::{
     NotifyId, PortFlavor, PortGuardFlags, PortRight as Right, PortStatusFlags as Status, PortType,
 };
-use xnu_lkm::{Caller, OpenId, Process};
+use xnu_lkm::{Caller, OpenId, Process, Usage};
 
 const TASKS: usize = 8;
 const NAMES: usize = 14;
@@ -70,6 +72,12 @@ impl Both {
             both.tasks.push(caller);
             both.model.tasks.push(BTreeMap::new());
         }
+        // The ports that stay: of the host and of its clocks.
+        let by = both.tasks[0];
+        for clock in 0..2 {
+            let name = both.clock(0, clock);
+            both.world.mach_port_deallocate(by, by.task, name).unwrap();
+        }
         both
     }
 
@@ -116,7 +124,8 @@ impl Both {
     fn step(&mut self) {
         let task = self.random.below(TASKS);
         match self.random.below(100) {
-            0..14 => self.allocate(task),
+            0..9 => self.allocate(task),
+            9..14 => self.objects(task),
             14 => self.special(task),
             15..20 => self.mod_refs(task),
             20..23 => self.deallocate(task),
@@ -339,21 +348,26 @@ impl Both {
         if let Some(blocked) = self.model.blocked.as_mut().filter(|blocked| blocked.task == task) {
             blocked.wait = Wait::Ended;
         }
+        self.model.end_of_task_begins(task);
         self.model.end_task(task);
+        self.model.end_of_task(task);
         (self.opens[task], self.tasks[task]) = self.birth(task);
     }
 
-    /// Everybody dies, and nothing is left.
+    /// Everybody dies, and nothing is left but what stays.
     fn end(self) {
         for open in self.opens {
             self.world.release(open);
         }
         let usage = self.world.usage();
-        assert_eq!(xnu_lkm::Usage { bytes: 0, ..usage }, xnu_lkm::Usage::default());
+        assert_eq!(Usage { bytes: 0, ..usage }, Usage { ports: 3, ..Usage::default() });
     }
 
     /// Everything that tasks can see is as the model says.
     fn compare(&self) {
+        let usage = self.world.usage();
+        assert_eq!([usage.semaphores, usage.vouchers, usage.timers], self.model.objects(), "objects");
+        assert_eq!((usage.messages, usage.regions), (self.model.messages(), 0));
         for (task, names) in self.model.tasks.iter().enumerate() {
             let by = self.tasks[task];
             let listed = self.world.mach_port_names(by, by.task).unwrap();

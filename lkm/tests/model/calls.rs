@@ -1,6 +1,6 @@
 //! What each call does with rights and what it answers.
 
-use super::{Entry, Kind, Message, Model, Name, Ref, Shape};
+use super::{Entry, Kind, Message, Model, Name, Object, Ref, Shape};
 use xnu_abi::darwin::kern_return::{KernReturn as Kern, MachMsgReturn as Mach};
 use xnu_abi::darwin::mach_message::MsgType as Type;
 use xnu_abi::darwin::mach_port::{NotifyId, PortRight as Right};
@@ -93,7 +93,7 @@ impl Model {
         let senders = self.count(port, Kind::Send);
         let state = &mut self.ports[port];
         if destroyed {
-            if state.special_of.is_some() {
+            if state.special_of.is_some() || state.object.is_some() {
                 return Err(Kern::KERN_INVALID_RIGHT);
             }
             if state.backup.is_some() {
@@ -116,12 +116,19 @@ impl Model {
         &mut self,
         id: i32,
         task: usize,
-        dest: (Name, Type),
-        reply: (Name, Type),
+        [dest, reply]: [(Name, Type); 2],
+        voucher: Option<(Name, Type)>,
         parts: &[Part],
         given: &mut Vec<usize>,
     ) -> Result<Message, Mach> {
         let none = reply.1 == Type::MACH_MSG_TYPE_PORT_NONE;
+        if let Some((name, _)) = voucher {
+            let entry = self.entry(task, name).cloned().unwrap_or_default();
+            let object = entry.port.filter(|_| entry.send > 0).and_then(|port| self.ports[port].object);
+            if !matches!(object, Some(Object::Voucher(_))) {
+                return Err(Mach::MACH_SEND_INVALID_VOUCHER);
+            }
+        }
         if self.entry(task, dest.0).ok().and_then(|entry| entry.port).is_none() {
             return Err(Mach::MACH_SEND_INVALID_DEST);
         }
@@ -143,6 +150,13 @@ impl Model {
         self.deleted(answer.1, reply.0);
         let mut message = Message::new(id, (taken.0, Kind::of(dest.1).unwrap()));
         message.reply = (answer.0, Kind::of(reply.1).unwrap_or(Kind::Send));
+        if let Some((name, disposition)) = voucher {
+            let (Ref::Port(port), deleted) = self.copy_in(task, name, disposition).unwrap() else {
+                unreachable!("a voucher lives")
+            };
+            self.deleted(deleted, name);
+            message.voucher = Some(port);
+        }
         self.held.push(message);
         for (index, part) in parts.iter().enumerate() {
             if !part.readable {

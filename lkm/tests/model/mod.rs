@@ -6,8 +6,10 @@
 
 mod calls;
 mod names;
+mod objects;
 
 pub use calls::Part;
+pub use objects::Object;
 
 use std::collections::{BTreeMap, VecDeque};
 use xnu_abi::darwin::kern_return::KernReturn as Kern;
@@ -114,6 +116,7 @@ pub struct Message {
     pub id: i32,
     pub dest: (Ref, Kind),
     pub reply: (Ref, Kind),
+    pub voucher: Option<Port>,
     pub shapes: Vec<Shape>,
     /// The rights of all descriptors, in their order.
     pub body: VecDeque<(Ref, Kind)>,
@@ -128,6 +131,7 @@ impl Message {
             id,
             dest,
             reply: none,
+            voucher: None,
             shapes: Vec::new(),
             body: VecDeque::new(),
             notice: None,
@@ -160,6 +164,8 @@ pub enum Home {
     Task(usize, Name),
     Transit(Port),
     Limbo,
+    /// It stands for an object.
+    Engine,
 }
 
 #[derive(Clone, Debug)]
@@ -174,10 +180,31 @@ pub struct PortState {
     pub backup: Option<Port>,
     pub guard: Option<u64>,
     pub immovable: bool,
+    pub object: Option<Object>,
     /// The port for answers of a task's thread, which cannot be moved.
     pub special_of: Option<usize>,
     /// Who asked, by place in the table of requests.
     pub asked: Vec<Option<(usize, Name)>>,
+}
+
+impl PortState {
+    fn new(home: Home) -> PortState {
+        PortState {
+            alive: true,
+            home,
+            queue: VecDeque::new(),
+            limit: 5,
+            makes: 0,
+            seqno: 0,
+            no_senders: None,
+            backup: None,
+            guard: None,
+            immovable: false,
+            object: None,
+            special_of: None,
+            asked: Vec::new(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -202,20 +229,7 @@ pub struct Model {
 impl Model {
     pub fn new_port(&mut self, task: usize, name: Name) {
         assert!(!self.tasks[task].contains_key(&name), "{name:#x} is in use");
-        self.ports.push(PortState {
-            alive: true,
-            home: Home::Task(task, name),
-            queue: VecDeque::new(),
-            limit: 5,
-            makes: 0,
-            seqno: 0,
-            no_senders: None,
-            backup: None,
-            guard: None,
-            immovable: false,
-            special_of: None,
-            asked: Vec::new(),
-        });
+        self.ports.push(PortState::new(Home::Task(task, name)));
         let port = Some(self.ports.len() - 1);
         self.tasks[task].insert(name, Entry { port, receive: true, ..Entry::default() });
     }
@@ -262,10 +276,14 @@ impl Model {
             let asks = |of: Option<Port>| usize::from(kind == Kind::Once && of == Some(port));
             count += asks(state.no_senders) + asks(state.backup);
         }
+        let state = &self.ports[port];
+        // A timer has a send right of its own.
+        count += usize::from(kind == Kind::Send && state.alive && state.object == Some(Object::Timer));
         let queued = self.ports.iter().flat_map(|state| &state.queue).chain(&self.doomed).chain(&self.held);
         for message in queued {
             let rights = message.body.iter().chain([&message.dest, &message.reply]);
             count += rights.filter(|(right, of)| *right == Ref::Port(port) && *of == kind).count();
+            count += usize::from(kind == Kind::Send && message.voucher == Some(port));
         }
         count
     }
@@ -277,6 +295,7 @@ impl Model {
             if let Some(notify) = self.ports[port].no_senders.take() {
                 self.notify(notify, Notice::NoSenders(makes), None);
             }
+            self.unused(port);
         }
     }
 
@@ -344,7 +363,9 @@ impl Model {
             return;
         }
         while let Some(message) = self.doomed.front_mut() {
+            let voucher = message.voucher.take();
             let (dest, kind) = std::mem::replace(&mut message.dest, (Ref::Null, Kind::Send));
+            self.gone(voucher.map_or(Ref::Null, Ref::Port), Kind::Send);
             self.gone(dest, kind);
             let first = &mut self.doomed[0];
             let (reply, kind) = std::mem::replace(&mut first.reply, (Ref::Null, Kind::Send));

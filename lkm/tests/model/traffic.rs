@@ -4,7 +4,9 @@ use super::common::message::{
     Message as Sent, RECEIVE_NOW, ROOM, Received, SEND, SEND_NOW, guarded_descriptor, port_descriptor,
     ports_descriptor,
 };
-use super::model::{Blocked, Home, IMMOVABLE, Kind, Message, Model, Name, Part, Ref, Shape, UNGUARDED, Wait};
+use super::model::{
+    Blocked, Home, IMMOVABLE, Kind, Message, Model, Name, Object, Part, Ref, Shape, UNGUARDED, Wait,
+};
 use super::{Both, ONCE, Random};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -81,6 +83,16 @@ impl Both {
         Part { shape: Shape::Guarded(context, flags), names, readable: true, deallocate: false }
     }
 
+    fn voucher_to_send(&mut self, task: usize) -> Option<(Name, Type)> {
+        let disposition = self.random.of(&[Type::MACH_MSG_TYPE_COPY_SEND, Type::MACH_MSG_TYPE_MOVE_SEND]);
+        let name = match self.random.below(60) {
+            0 => self.name(task),
+            1..30 => self.object_name(task, |object| matches!(object, Object::Voucher(_)))?,
+            _ => return None,
+        };
+        Some((name, disposition))
+    }
+
     /// Writes a descriptor; where its array is, that page.
     fn descriptor(&self, by: Caller, part: &Part) -> (Vec<u8>, Option<u64>) {
         match part.shape {
@@ -119,11 +131,21 @@ impl Both {
         if dest == reply && reply_disposition != Type::MACH_MSG_TYPE_PORT_NONE {
             return;
         }
+        let port = self.model.entry(task, dest).ok().and_then(|entry| entry.port);
+        if port.is_some_and(|port| self.model.ports[port].home == Home::Engine) {
+            // What objects answer is for the tests of their calls.
+            return;
+        }
         self.next_id += 1;
         let id = self.next_id;
         let mut message = Sent::to(dest, dest_disposition, id);
         if reply_disposition != Type::MACH_MSG_TYPE_PORT_NONE {
             message = message.reply(reply, reply_disposition);
+        }
+        let voucher = self.voucher_to_send(task).filter(|(name, _)| ![dest, reply].contains(name));
+        if let Some((name, disposition)) = voucher {
+            message.bits |= disposition.number() << 16;
+            message.voucher = name;
         }
         let by = self.world.thread(self.tasks[task], 2);
         let before = self.world.memory(by, |memory| memory.ranges());
@@ -135,14 +157,14 @@ impl Both {
             pages.push(page);
         }
         self.note(format!(
-            "{task} send {id} to {dest:#x} {dest_disposition:?} reply {reply:#x} {reply_disposition:?} {parts:x?}",
+            "{task} send {id} to {dest:#x} {dest_disposition:?} reply {reply:#x} {reply_disposition:?} voucher {voucher:x?} {parts:x?}",
         ));
         let mut given = Vec::new();
         let taken = self.model.message(
             id,
             task,
-            (dest, dest_disposition),
-            (reply, reply_disposition),
+            [(dest, dest_disposition), (reply, reply_disposition)],
+            voucher,
             &parts,
             &mut given,
         );
@@ -210,6 +232,13 @@ impl Both {
         self.model.copy_out(task, dest.0, dest.1, got.remote());
         self.model.top().reply.0 = Ref::Null;
         self.model.copy_out(task, reply.0, reply.1, got.local());
+        if let Some(port) = self.model.top().voucher.take() {
+            if got.bits() >> 16 & 0x1f == Type::MACH_MSG_TYPE_MOVE_SEND.number() {
+                self.model.copy_out(task, Ref::Port(port), Kind::Send, got.word(16));
+            } else {
+                self.model.gone(Ref::Port(port), Kind::Send);
+            }
+        }
         let got = Some(&got);
         self.body_arrives(&Arrival {
             by,
@@ -308,6 +337,7 @@ impl Both {
         let mut options = RECEIVE_NOW;
         let guards = self.random.below(3) > 0;
         options.set(MsgOption::MACH64_RCV_GUARDED_DESC, guards);
+        options.set(MsgOption::MACH64_RCV_VOUCHER, self.random.below(2) == 0);
         let small = self.random.below(12) == 0;
         options.set(MsgOption::MACH64_RCV_LARGE, small && self.random.below(2) == 0);
         let refused = self.random.below(8) == 0;
@@ -323,7 +353,7 @@ impl Both {
             _ => Err(Mach::MACH_RCV_INVALID_NAME),
         };
         let first = source.ok().flatten().and_then(|port| self.model.ports[port].queue.front().cloned());
-        let lost = !small && first.as_ref().is_some_and(|first| self.one_fresh(task, first, guards, refused));
+        let lost = !small && first.as_ref().is_some_and(|first| self.one_fresh(task, first));
         let lost = lost && self.random.below(8) == 0;
         self.note(format!("{task} receive {name:#x} {options:?} {size}, refused {refused}, lost {lost}"));
         let before = self.world.memory(by, |memory| memory.ranges());
@@ -378,6 +408,16 @@ impl Both {
         let remote = got.map_or_else(|| self.guess(task, reply, fresh), Received::remote);
         self.model.top().reply.0 = Ref::Null;
         self.model.copy_out(task, reply.0, reply.1, remote);
+        if let Some(port) = self.model.top().voucher.take() {
+            let voucher = (Ref::Port(port), Kind::Send);
+            if options.contains(MsgOption::MACH64_RCV_VOUCHER) {
+                let name = got.map_or_else(|| self.guess(task, voucher, fresh), |got| got.word(16));
+                self.model.copy_out(task, voucher.0, voucher.1, name);
+            } else {
+                assert_eq!(got.map_or(0, |got| got.word(16)), 0);
+                self.model.gone(voucher.0, voucher.1);
+            }
+        }
         self.model.top().dest.0 = Ref::Null;
         self.model.dest_used(port, dest.1);
         self.body_arrives(&Arrival { by, task, got, address, guards, refused, back: false, fresh });
@@ -468,21 +508,20 @@ impl Both {
     }
 
     /// Whether a message brings one new name at most.
-    fn one_fresh(&self, task: usize, message: &Message, guards: bool, refused: bool) -> bool {
+    fn one_fresh(&self, task: usize, message: &Message) -> bool {
         let mut known = Vec::new();
         let mut new = 0;
-        let skips =
-            refused || !guards || message.shapes.iter().any(|shape| matches!(shape, Shape::Guarded(..)));
-        for (right, kind) in message.body.iter().chain([&message.reply]) {
+        let voucher = (message.voucher.map_or(Ref::Null, Ref::Port), Kind::Send);
+        for (right, kind) in message.body.iter().chain([&message.reply, &voucher]) {
             let Ref::Port(port) = *right else { continue };
             let has =
                 *kind != Kind::Once && (known.contains(&port) || self.model.known(task, port).is_some());
             if self.model.ports[port].alive && !has {
                 new += 1;
-                known.push(port);
+                known.extend(Some(port).filter(|_| *kind != Kind::Once));
             }
         }
-        new == 0 || new == 1 && !skips
+        new <= 1
     }
 
     /// The name that only the engine knows.
