@@ -306,12 +306,13 @@ impl Both {
         for _ in 0..self.random.below(8) {
             let blocked = self.model.blocked.unwrap();
             let home = self.model.ports[blocked.port].home;
-            match (self.random.below(20), home) {
-                (0..4, Home::Task(task, name)) => self.receive_from(task, name),
-                (4, Home::Task(task, _)) => self.die(task),
-                (5, _) if blocked.wait != Wait::Ended => self.die(blocked.task),
-                (6, Home::Task(task, name)) => self.limit_to(task, name, 5),
-                (7, Home::Task(task, name)) => self.destroy_one(task, name),
+            match (self.random.below(20), home, blocked.wait) {
+                (0..4, Home::Task(task, name), _) => self.receive_from(task, name),
+                (4, Home::Task(task, _), _) => self.die(task),
+                (5, _, Wait::Waiting | Wait::Broken) => self.die(blocked.task),
+                (5..12, _, Wait::Promised) => self.die(blocked.task),
+                (6, Home::Task(task, name), _) => self.limit_to(task, name, 5),
+                (7, Home::Task(task, name), _) => self.destroy_one(task, name),
                 _ => {
                     self.step();
                     continue;
