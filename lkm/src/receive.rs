@@ -95,12 +95,17 @@ impl<R> State<R> {
         let of = self.kmsgs.at(kmsg);
         let (dest, dest_kind, reply, reply_kind) = (of.dest, of.dest_kind, of.reply, of.reply_kind);
         let (id, complex, mut voucher_kind) = (of.id, of.complex, of.voucher_kind);
-        let mut voucher_name = of.voucher_name;
+        let (voucher, mut voucher_name) = (of.voucher, of.voucher_name);
         self.send_possible(dest);
         let full = MachMsgReturn::new(MachMsgReturn::MACH_RCV_HEADER_ERROR.number() | IPC_SPACE);
-        let needs_entry = reply.port().is_some();
+        let wants = options.contains(MsgOption::MACH64_RCV_VOUCHER) && !voucher.is_none();
         let space = self.space(task);
-        if !space.is_active() || needs_entry && space.hold().is_err() {
+        let held = match (reply.port().is_some(), wants) {
+            (false, false) => Ok(()),
+            (true, true) => space.hold_two(),
+            _ => space.hold(),
+        };
+        if !space.is_active() || held.is_err() {
             return Err(full);
         }
         let remote = match reply {
