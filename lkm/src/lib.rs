@@ -17,6 +17,7 @@
 extern crate alloc;
 
 mod attributes;
+mod body;
 mod copy;
 mod descriptor;
 mod engine;
@@ -49,6 +50,7 @@ mod timer;
 mod trailer;
 mod trap;
 mod voucher;
+mod write;
 
 pub use attributes::Peeked;
 pub use engine::Engine;

@@ -16,7 +16,7 @@ use crate::send::Outgoing;
 use crate::slab::Id;
 use crate::state::State;
 use crate::task::Outcome;
-use crate::trailer;
+use crate::write::Arrived;
 use alloc::vec::Vec;
 use xnu_abi::darwin::kern_return::{KernReturn, MachMsgReturn, MachMsgReturnBits};
 use xnu_abi::darwin::mach_message::{
@@ -42,15 +42,6 @@ enum Place<R> {
 
 /// Room made in the receiver's memory, address and size, or why there is none.
 type Room = Result<(u64, u64), i32>;
-
-/// A message with names, ready to be written.
-struct Arrived {
-    bytes: Vec<u8>,
-    /// Arrays of names and where they go.
-    arrays: Vec<(u64, Vec<u8>)>,
-    aux: Option<Vec<u8>>,
-    errors: i32,
-}
 
 /// A message that left the queue for good, or what is left of one whose header found no names.
 struct Arrival {
@@ -104,12 +95,17 @@ impl<R> State<R> {
         let of = self.kmsgs.at(kmsg);
         let (dest, dest_kind, reply, reply_kind) = (of.dest, of.dest_kind, of.reply, of.reply_kind);
         let (id, complex, mut voucher_kind) = (of.id, of.complex, of.voucher_kind);
-        let mut voucher_name = of.voucher_name;
+        let (voucher, mut voucher_name) = (of.voucher, of.voucher_name);
         self.send_possible(dest);
         let full = MachMsgReturn::new(MachMsgReturn::MACH_RCV_HEADER_ERROR.number() | IPC_SPACE);
-        let needs_entry = reply.port().is_some();
+        let wants = options.contains(MsgOption::MACH64_RCV_VOUCHER) && !voucher.is_none();
         let space = self.space(task);
-        if !space.is_active() || needs_entry && space.hold().is_err() {
+        let held = match (reply.port().is_some(), wants) {
+            (false, false) => Ok(()),
+            (true, true) => space.hold_two(),
+            _ => space.hold(),
+        };
+        if !space.is_active() || held.is_err() {
             return Err(full);
         }
         let remote = match reply {
@@ -160,15 +156,20 @@ impl<R> State<R> {
         let (dest_kind, reply_kind, voucher_kind) = (of.dest_kind, of.reply_kind, of.voucher_kind);
         let (id, complex, mut voucher_name) = (of.id, of.complex, of.voucher_name);
         let voucher = core::mem::replace(&mut of.voucher, Id::NONE);
-        if !voucher.is_none() {
+        let remote = self.body_name(PortRef::Port(dest), dest_kind, None, errors);
+        let local = self.body_name(reply, reply_kind, None, errors);
+        if !voucher.is_none() && voucher_kind == MsgType::MACH_MSG_TYPE_COPY_SEND {
+            // The sender has what it was copied from (`ipc_kmsg_copyout_pseudo`).
+            self.release_send(voucher);
+        } else if !voucher.is_none() {
             let kind = MsgType::MACH_MSG_TYPE_PORT_SEND;
             voucher_name = self.body_name(PortRef::Port(voucher), kind, None, errors);
         }
         MachMsgHeader {
             msgh_bits: bits(dest_kind, reply_kind, voucher_kind, complex),
             msgh_size: 0,
-            msgh_remote_port: self.body_name(PortRef::Port(dest), dest_kind, None, errors),
-            msgh_local_port: self.body_name(reply, reply_kind, None, errors),
+            msgh_remote_port: remote,
+            msgh_local_port: local,
             msgh_voucher_port: voucher_name,
             msgh_id: id,
         }
@@ -232,7 +233,8 @@ impl<R> State<R> {
         incoming: &Incoming,
         back: bool,
     ) -> Arrived {
-        let mut arrived = Arrived { bytes: Vec::new(), arrays: Vec::new(), aux: None, errors: 0 };
+        let mut arrived = Arrived { bytes: Vec::new(), arrays: Vec::new(), aux: None, bare: None, errors: 0 };
+        let body_error = if back { 0 } else { MachMsgReturn::MACH_RCV_BODY_ERROR.number() };
         let of = self.kmsgs.at_mut(kmsg);
         let descriptors = core::mem::take(&mut of.descriptors);
         header.msgh_size = of.size() + descriptors.iter().map(Descriptor::size).sum::<u32>();
@@ -244,7 +246,10 @@ impl<R> State<R> {
             || arrived.arrays.try_reserve_exact(descriptors.len()).is_err()
         {
             self.descriptors_destroy(descriptors);
-            arrived.errors |= IPC_KERNEL;
+            header.msgh_size = size_of::<MachMsgHeader>() as u32;
+            header.msgh_bits &= !MACH_MSGH_BITS_COMPLEX;
+            arrived.bare = Some(header);
+            arrived.errors = IPC_KERNEL | body_error;
             return arrived;
         }
         arrived.bytes.extend_from_slice(header.as_bytes());
@@ -256,8 +261,9 @@ impl<R> State<R> {
             self.descriptor_arrive(descriptor, place, incoming, back, &mut arrived);
         }
         arrived.bytes.extend_from_slice(&data);
+        // A sender hears of the trouble beside its own error (`ipc_kmsg_copyout_pseudo`).
         if arrived.errors != 0 {
-            arrived.errors |= MachMsgReturn::MACH_RCV_BODY_ERROR.number();
+            arrived.errors |= body_error;
         }
         arrived
     }
@@ -413,9 +419,8 @@ impl<H: Host> Engine<H> {
             Got::TooLarge(got) => {
                 let (header, aux) = self.enter(caller, |state| state.arrive_too_large(got.kmsg));
                 let plain = Kmsg::nobody();
-                let aux = aux.then(Vec::new);
-                let header = header.as_bytes().to_vec();
-                let written = self.write(caller, incoming, header, aux, Some((&plain, got.seqno, 0)));
+                let aux = aux.then_some(&[][..]);
+                let written = self.write_bare(caller, incoming, &header, aux, Some((&plain, got.seqno, 0)));
                 return Err(written.err().unwrap_or(MachMsgReturn::MACH_RCV_TOO_LARGE));
             }
             Got::Arrival(got, arrival) => (got, arrival, Vec::new()),
@@ -433,18 +438,25 @@ impl<H: Host> Engine<H> {
                     // The array was made a moment ago; where the program took it away, the names stay unread.
                     let _ = self.host.copy_out(caller.task, *address, names);
                 }
-                self.write(caller, incoming, arrived.bytes, arrived.aux, Some((&of, got.seqno, context)))?;
+                if arrived.bare.is_some() {
+                    self.give_back(caller, places);
+                }
+                self.write_arrived(caller, incoming, arrived, Some((&of, got.seqno, context)))?;
                 if errors == 0 { Ok(()) } else { Err(MachMsgReturn::new(errors)) }
             }
             Err((error, (header, aux))) => {
-                for (address, size) in places.into_iter().flatten().filter(|(_, size)| *size > 0) {
-                    self.host.deallocate(caller.task, address, size);
-                }
-                let aux = aux.then(Vec::new);
-                let bytes = header.as_bytes().to_vec();
-                self.write(caller, incoming, bytes, aux, Some((&of, got.seqno, context)))?;
+                self.give_back(caller, places);
+                let aux = aux.then_some(&[][..]);
+                self.write_bare(caller, incoming, &header, aux, Some((&of, got.seqno, context)))?;
                 Err(error)
             }
+        }
+    }
+
+    /// Gives room back that nothing came to.
+    fn give_back(&self, caller: Caller, places: Vec<Room>) {
+        for (address, size) in places.into_iter().flatten().filter(|(_, size)| *size > 0) {
+            self.host.deallocate(caller.task, address, size);
         }
     }
 
@@ -465,67 +477,6 @@ impl<H: Host> Engine<H> {
             }
         }));
         places
-    }
-
-    /// Writes what a receiver with too little room gets to know of a message that stays where it is
-    /// (`mach_msg_receive_too_large`).
-    fn tell_too_large(&self, caller: Caller, incoming: &Incoming, got: &Reception) -> MachMsgReturn {
-        let put = |at: u64, word: u32| {
-            let at = incoming.address.wrapping_add(at);
-            self.host.copy_out(caller.task, at, &word.to_le_bytes()).is_ok()
-        };
-        let mut written = true;
-        if incoming.options.contains(MsgOption::MACH64_RCV_LARGE_IDENTITY) && incoming.size >= 16 {
-            written &= put(12, got.name);
-        }
-        if incoming.size >= 8 {
-            written &= put(4, got.wanted);
-        }
-        if incoming.aux_address != 0 {
-            let size = got.wanted_aux.to_le_bytes();
-            written &= self.host.copy_out(caller.task, incoming.aux_address, &size).is_ok();
-        }
-        if written { MachMsgReturn::MACH_RCV_TOO_LARGE } else { MachMsgReturn::MACH_RCV_INVALID_DATA }
-    }
-
-    /// Writes a message and its trailer to where the receiver wants them (`ipc_kmsg_put_to_user`).
-    fn write(
-        &self,
-        caller: Caller,
-        incoming: &Incoming,
-        mut bytes: Vec<u8>,
-        aux: Option<Vec<u8>>,
-        trailer: Option<(&Kmsg, u32, u64)>,
-    ) -> Result<(), MachMsgReturn> {
-        let bad = MachMsgReturn::MACH_RCV_INVALID_DATA;
-        let room = incoming.size as usize;
-        if bytes.len() > room {
-            return Err(bad);
-        }
-        if let Some((kmsg, seqno, context)) = trailer {
-            let size = trailer::size(incoming.options);
-            let trailer = trailer::of(kmsg, size, seqno, context);
-            let part = trailer.as_bytes().get(..size as usize).unwrap_or(&[]);
-            bytes.try_reserve_exact(part.len()).map_err(|_| bad)?;
-            bytes.extend_from_slice(part);
-            bytes.truncate(room);
-        }
-        self.host.copy_out(caller.task, incoming.address, &bytes).map_err(|_| bad)?;
-        if incoming.aux_address == 0 {
-            return Ok(());
-        }
-        // Without a second vector there is an end of one.
-        let body = aux.as_deref().unwrap_or(&[]);
-        let size = if aux.is_some() { 8 + body.len() as u32 } else { 0 };
-        if size > incoming.aux_size {
-            return Ok(());
-        }
-        let mut all = Vec::new();
-        all.try_reserve_exact(8 + body.len()).map_err(|_| bad)?;
-        all.extend_from_slice(&size.to_le_bytes());
-        all.extend_from_slice(&[0; 4]);
-        all.extend_from_slice(body);
-        self.host.copy_out(caller.task, incoming.aux_address, &all).map_err(|_| bad)
     }
 
     /// Gives a message that could not be sent back to its sender, where it was; answers trouble with that
@@ -554,9 +505,12 @@ impl<H: Host> Engine<H> {
         for (address, names) in &arrived.arrays {
             let _ = self.host.copy_out(caller.task, *address, names);
         }
+        if arrived.bare.is_some() {
+            self.give_back(caller, places);
+        }
         let errors = arrived.errors;
         // The sender is told why it was not sent, not that it cannot read what came back.
-        let _ = self.write(caller, &incoming, arrived.bytes, arrived.aux, None);
+        let _ = self.write_arrived(caller, &incoming, arrived, None);
         errors
     }
 }

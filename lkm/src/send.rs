@@ -4,12 +4,13 @@
 //! to. Then, under the lock, names become rights in the order of the message. A mistake on the way destroys the rights
 //! that were taken, as in XNU; what cannot be queued goes back to the sender (pseudo-receive).
 
+use crate::body::{Captured, given};
 use crate::copy::{Extra, Taken, Taking, kind_of};
 use crate::descriptor::{self, UserDescriptor};
 use crate::engine::Engine;
 use crate::guard::GuardReason;
 use crate::host::{Caller, Host};
-use crate::kmsg::{BODY_SIZE, Descriptor, HEADER_SIZE, Kmsg, KmsgId};
+use crate::kmsg::{BODY_SIZE, HEADER_SIZE, Kmsg, KmsgId};
 use crate::mach_port::is_valid;
 use crate::message::check_size;
 use crate::port::{Object, PortId, PortRef, Receiver};
@@ -18,7 +19,7 @@ use crate::right::{DEAD_NAME, PORT_RIGHTS, PORT_SET, RECEIVE, SEND, SEND_ONCE, S
 use crate::slab::Id;
 use crate::state::State;
 use alloc::vec::Vec;
-use xnu_abi::darwin::kern_return::{KernReturn, MachMsgReturn};
+use xnu_abi::darwin::kern_return::MachMsgReturn;
 use xnu_abi::darwin::mach_message::{
     MACH_MSGH_BITS_COMPLEX, MACH_MSGH_BITS_USER, MachMsgHeader, MsgOption, MsgType,
 };
@@ -46,14 +47,6 @@ impl Outgoing {
     pub(crate) fn is_complex(&self) -> bool {
         self.header.msgh_bits & MACH_MSGH_BITS_COMPLEX != 0
     }
-}
-
-/// What a descriptor points to, read from the program's memory.
-enum Captured<R> {
-    Nothing,
-    Memory(R),
-    Names(Vec<u32>),
-    Refused(MachMsgReturn),
 }
 
 /// The names and dispositions of a header.
@@ -305,8 +298,9 @@ impl<R> State<R> {
         }
     }
 
-    /// Makes a message of what was read. What it took before a mistake is destroyed; the count tells how many
-    /// descriptors were reached.
+    /// Makes a message of what was read. Memory is taken before names are, so that a sender who hears that there is none
+    /// has lost nothing (`ipc_kmsg_get_and_inflate_from_user`). What was taken before a mistake is destroyed; the count
+    /// tells of how many descriptors the sender's memory was taken (`ipc_kmsg_copyin_from_user`).
     fn kmsg_copy_in(
         &mut self,
         outgoing: &Outgoing,
@@ -315,132 +309,45 @@ impl<R> State<R> {
         data: Vec<u8>,
         aux: Option<Vec<u8>>,
     ) -> (Result<(KmsgId, bool), MachMsgReturn>, usize) {
-        let header = match self.header_copy_in(outgoing) {
-            Ok(header) => header,
-            Err(error) => return (Err(error), 0),
+        let none = MsgType::MACH_MSG_TYPE_PORT_NONE;
+        let mut kmsg = Kmsg::from_engine(outgoing.header.msgh_id, Id::NONE, none);
+        (kmsg.data, kmsg.aux) = (data, aux);
+        let Ok(id) = self.kmsgs.insert(kmsg) else { return (Err(MachMsgReturn::MACH_SEND_NO_BUFFER), 0) };
+        let ready = self.body_prepare(id, descriptors, captured);
+        let header = ready.and_then(|bodies| Ok((self.header_copy_in(outgoing)?, bodies)));
+        let (header, bodies) = match header {
+            Ok(ready) => ready,
+            Err(error) => {
+                self.kmsg_destroy(id);
+                return (Err(error), 0);
+            }
         };
-        let always = header.always;
         let allowed = self.check_kind(outgoing, &header);
-        let mut kmsg = Kmsg::from_engine(outgoing.header.msgh_id, header.dest, header.dest_kind);
+        let sender = self.tasks.get(self.caller.task).map(|task| (task.security_token(), task.audit_token()));
+        let kmsg = self.kmsgs.at_mut(id);
+        kmsg.dest = header.dest;
+        kmsg.dest_kind = header.dest_kind;
         kmsg.reply = header.reply;
         kmsg.reply_kind = header.reply_kind;
         kmsg.voucher = header.voucher;
         kmsg.voucher_kind = field(outgoing.header.msgh_bits, 16);
         kmsg.voucher_name = outgoing.header.msgh_voucher_port;
         kmsg.complex = outgoing.is_complex();
-        kmsg.data = data;
-        kmsg.aux = aux;
-        if let Some(task) = self.tasks.get(self.caller.task) {
-            kmsg.sender = task.security_token();
-            kmsg.audit = task.audit_token();
+        if let Some((token, audit)) = sender {
+            kmsg.sender = token;
+            kmsg.audit = audit;
         }
-        let (dest, dest_kind, reply, reply_kind) = (kmsg.dest, kmsg.dest_kind, kmsg.reply, kmsg.reply_kind);
-        let voucher = kmsg.voucher;
-        let Ok(id) = self.kmsgs.insert(kmsg) else {
-            self.right_destroy(dest, dest_kind);
-            if let PortRef::Port(port) = reply {
-                self.right_destroy(port, reply_kind);
-            }
-            if !voucher.is_none() {
-                self.release_send(voucher);
-            }
-            return (Err(MachMsgReturn::MACH_SEND_NO_BUFFER), 0);
-        };
         if !allowed {
             self.guard_exception(0, outgoing.options.bits(), GuardReason::InvalidOptions);
             self.kmsg_destroy(id);
             return (Err(MachMsgReturn::MACH_SEND_INVALID_OPTIONS), 0);
         }
-        if self.kmsgs.at_mut(id).descriptors.try_reserve_exact(descriptors.len()).is_err() {
-            self.kmsg_destroy(id);
-            return (Err(MachMsgReturn::MACH_SEND_NO_BUFFER), 0);
-        }
-        for (reached, (descriptor, captured)) in descriptors.iter().zip(captured).enumerate() {
-            match self.descriptor_copy_in(id, *descriptor, captured) {
-                Ok(descriptor) => self.kmsgs.at_mut(id).descriptors.push(descriptor),
-                Err(error) => {
-                    self.kmsg_destroy(id);
-                    return (Err(error), reached);
-                }
-            }
-        }
-        (Ok((id, always)), descriptors.len())
-    }
-
-    /// Takes one right of the body; a receive right is on its way to the message's destination then.
-    fn body_right(
-        &mut self,
-        kmsg: KmsgId,
-        name: u32,
-        disposition: MsgType,
-        guard: Option<&mut crate::copy::MessageGuard>,
-    ) -> Result<PortRef, MachMsgReturn> {
-        if !is_valid(name) {
-            return Ok(PortRef::of_no_port(name));
-        }
-        let right = match self.copy_in(self.caller.task, name, disposition, guard) {
-            Ok(right) => right,
+        let (filled, taken) = self.body_copy_in(id, descriptors, bodies);
+        match filled {
+            Ok(()) => (Ok((id, header.always)), taken),
             Err(error) => {
-                if error == KernReturn::KERN_INVALID_RIGHT {
-                    self.guard_exception(name, 0, GuardReason::SendInvalidRight);
-                }
-                return Err(MachMsgReturn::MACH_SEND_INVALID_RIGHT);
-            }
-        };
-        if let (PortRef::Port(port), MsgType::MACH_MSG_TYPE_PORT_RECEIVE) = (right, kind_of(disposition)) {
-            let dest = self.kmsgs.at(kmsg).dest;
-            let circular = self.port_in_transit(port, dest);
-            self.kmsgs.at_mut(kmsg).circular |= circular;
-        }
-        Ok(right)
-    }
-
-    fn descriptor_copy_in(
-        &mut self,
-        kmsg: KmsgId,
-        descriptor: UserDescriptor,
-        captured: Captured<R>,
-    ) -> Result<Descriptor, MachMsgReturn> {
-        match (descriptor, captured) {
-            (_, Captured::Refused(error)) => Err(error),
-            (UserDescriptor::Port { name, disposition }, _) => {
-                let right = self.body_right(kmsg, name, disposition, None)?;
-                Ok(Descriptor::Port { right, kind: kind_of(disposition) })
-            }
-            (UserDescriptor::Guarded { name, disposition, mut guard }, _) => {
-                let right = self.body_right(kmsg, name, disposition, Some(&mut guard))?;
-                Ok(Descriptor::Guarded { right, kind: kind_of(disposition), guard })
-            }
-            (UserDescriptor::Memory { size, copy, volatile, .. }, captured) => {
-                let region = match captured {
-                    Captured::Memory(region) => self
-                        .regions
-                        .insert(Some(region))
-                        .map_err(|_| MachMsgReturn::MACH_SEND_NO_BUFFER)?
-                        .to_bits(),
-                    _ => 0,
-                };
-                Ok(Descriptor::Memory { region, size, copy, volatile })
-            }
-            (UserDescriptor::Ports { disposition, .. }, captured) => {
-                let names = if let Captured::Names(names) = captured { names } else { Vec::new() };
-                let kind = kind_of(disposition);
-                let mut rights = Vec::new();
-                if rights.try_reserve_exact(names.len()).is_err() {
-                    return Err(MachMsgReturn::MACH_SEND_NO_BUFFER);
-                }
-                for name in names {
-                    match self.body_right(kmsg, name, disposition, None) {
-                        Ok(right) => rights.push(right),
-                        Err(error) => {
-                            for port in rights.into_iter().filter_map(PortRef::port) {
-                                self.right_destroy(port, kind);
-                            }
-                            return Err(error);
-                        }
-                    }
-                }
-                Ok(Descriptor::Ports { rights, kind })
+                self.kmsg_destroy(id);
+                (Err(error), taken)
             }
         }
     }
@@ -480,9 +387,9 @@ impl<H: Host> Engine<H> {
         let mut captured = Vec::new();
         captured.try_reserve_exact(descriptors.len()).map_err(|_| MachMsgReturn::MACH_SEND_NO_BUFFER)?;
         captured.extend(descriptors.iter().map(|descriptor| self.capture(caller, descriptor)));
-        let gives = descriptors.iter().any(|descriptor| given(descriptor, true).is_some());
+        let gives = descriptors.iter().any(|descriptor| given(descriptor).is_some());
         let (options, timeout_ms) = (outgoing.options, outgoing.timeout_ms);
-        let ((made, reached), sent) = self.enter(caller, |state| {
+        let ((made, taken), sent) = self.enter(caller, |state| {
             let made = state.kmsg_copy_in(outgoing, &descriptors, captured, data, aux);
             // What the sender gives away goes before the receiver can see the message.
             let sent = match made.0 {
@@ -492,12 +399,7 @@ impl<H: Host> Engine<H> {
             (made, sent)
         });
         if gives {
-            for (index, descriptor) in descriptors.iter().enumerate() {
-                // Of the one that failed, an array of names was read and is gone.
-                let (address, size) = match given(descriptor, index < reached) {
-                    Some(range) if index <= reached => range,
-                    _ => continue,
-                };
+            for (address, size) in descriptors.iter().take(taken).filter_map(given) {
                 self.host.deallocate(caller.task, address, size);
             }
         }
@@ -539,7 +441,7 @@ impl<H: Host> Engine<H> {
     }
 
     /// Reads the program's memory.
-    fn read(
+    pub(crate) fn read(
         &self,
         caller: Caller,
         from: u64,
@@ -553,46 +455,5 @@ impl<H: Host> Engine<H> {
             self.host.copy_in(caller.task, from, &mut bytes).map_err(|_| error)?;
         }
         Ok(bytes)
-    }
-
-    /// Reads what a descriptor points to.
-    fn capture(&self, caller: Caller, descriptor: &UserDescriptor) -> Captured<H::Region> {
-        let bad = MachMsgReturn::MACH_SEND_INVALID_MEMORY;
-        match *descriptor {
-            UserDescriptor::Memory { address, size, .. } if size > 0 => {
-                match self.host.capture(caller.task, address, u64::from(size)) {
-                    Ok(region) => Captured::Memory(region),
-                    Err(_) => Captured::Refused(bad),
-                }
-            }
-            UserDescriptor::Ports { address, count, .. } if count > 0 => {
-                match self.read(caller, address, count as usize * 4, bad) {
-                    Ok(bytes) => {
-                        let (words, _) = bytes.as_chunks::<4>();
-                        let mut names = Vec::new();
-                        if names.try_reserve_exact(words.len()).is_err() {
-                            return Captured::Refused(MachMsgReturn::MACH_SEND_NO_BUFFER);
-                        }
-                        names.extend(words.iter().map(|word| u32::from_le_bytes(*word)));
-                        Captured::Names(names)
-                    }
-                    Err(error) => Captured::Refused(error),
-                }
-            }
-            _ => Captured::Nothing,
-        }
-    }
-}
-
-/// The memory that a sender gives away with a descriptor: at once for names, with the right for memory.
-fn given(descriptor: &UserDescriptor, taken: bool) -> Option<(u64, u64)> {
-    match *descriptor {
-        UserDescriptor::Memory { address, size, deallocate: true, .. } if size > 0 && taken => {
-            Some((address, u64::from(size)))
-        }
-        UserDescriptor::Ports { address, count, deallocate: true, .. } if count > 0 => {
-            Some((address, u64::from(count) * 4))
-        }
-        _ => None,
     }
 }

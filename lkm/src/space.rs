@@ -208,6 +208,19 @@ impl Space {
         self.grow(self.size() + 1)
     }
 
+    /// The same for two claims (`ipc_entries_hold`).
+    ///
+    /// # Errors
+    /// As [`Space::hold`].
+    pub(crate) fn hold_two(&mut self) -> Result<(), KernReturn> {
+        self.hold()?;
+        let first = self.entries.first().map_or(0, |head| head.link);
+        match self.entries.get(first as usize) {
+            Some(entry) if entry.link != 0 => Ok(()),
+            _ => self.grow(self.size() + 1),
+        }
+    }
+
     /// Takes a free entry, which [`Space::hold`] made sure of, for these rights and references.
     pub(crate) fn claim(&mut self, kinds: PortType, urefs: u32, object: u64) -> Result<u32, KernReturn> {
         let index = self.entries.first().ok_or(KernReturn::KERN_INVALID_TASK)?.link;

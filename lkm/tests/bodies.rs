@@ -3,7 +3,8 @@
 mod common;
 
 use common::message::{
-    Message, RECEIVE_NOW, ROOM, guarded_descriptor, memory_descriptor, port_descriptor, ports_descriptor,
+    Message, RECEIVE_NOW, ROOM, SEND_NOW, guarded_descriptor, memory_descriptor, port_descriptor,
+    ports_descriptor,
 };
 use common::message::{Setting, setting};
 use common::{DEAD_NAME, RECEIVE, SEND_ONCE, World};
@@ -136,6 +137,41 @@ fn arrays_of_ports_travel() {
     assert_eq!(send(ports_descriptor(0x10, 4, MAKE, false)), Mach::MACH_SEND_INVALID_MEMORY);
     assert_eq!(send(ports_descriptor(0x10, 16_384, MAKE, false)), Mach::MACH_SEND_TOO_LARGE);
     assert_eq!(send(ports_descriptor(0, 0, MAKE, false)), SUCCESS);
+}
+
+#[test]
+fn an_array_is_given_away_once_it_is_read() {
+    let Setting { world, b, there, .. } = setting();
+    let mine = world.receive_right(b);
+    let send = |to, second: u32, short: bool| {
+        let page = world.alloc(b, 4096);
+        let address = if short { page + 4092 } else { page };
+        world.write(b, address, &mine.to_le_bytes());
+        if !short {
+            world.write(b, address + 4, &second.to_le_bytes());
+        }
+        let message = Message::to(to, COPY, 5).with(ports_descriptor(address, 2, MAKE, true));
+        (world.send(b, &message), world.memory(b, |memory| memory.has(page)))
+    };
+    assert_eq!(send(there, mine, false), (SUCCESS, false));
+    assert_eq!(send(there, 0x90003, false), (Mach::MACH_SEND_INVALID_RIGHT, false));
+    assert_eq!(send(there, mine, true), (Mach::MACH_SEND_INVALID_MEMORY, true));
+    assert_eq!(send(0x90003, mine, false), (Mach::MACH_SEND_INVALID_DEST, true));
+}
+
+#[test]
+fn an_array_that_finds_no_room_on_its_way_back_is_told_of_beside_the_error() {
+    let Setting { world, b, there, .. } = setting();
+    (0..5).for_each(|id| assert_eq!(world.send(b, &Message::to(there, COPY, id)), SUCCESS));
+    let mine = world.receive_right(b);
+    let address = world.alloc(b, 4);
+    world.write(b, address, &mine.to_le_bytes());
+    world.engine.host().refuse_memory.set(true);
+    let message = Message::to(there, COPY, 5).with(ports_descriptor(address, 1, MOVE_RECEIVE, false));
+    let (result, back) = world.send_with(b, &message, SEND_NOW, 0);
+    assert_eq!(result.number(), 0x1000_0004 | 0x1000, "timed out, no room in the address space");
+    assert_eq!((back.double(28), back.word(40)), (0, 1));
+    assert_eq!(world.kinds(b, mine), None, "its rights died");
 }
 
 fn there(world: &World, a: Caller, port: u32, b: Caller) -> u32 {

@@ -1,20 +1,26 @@
 //! Random operations of eight tasks, on the engine and on a small model of XNU's rules; what can be seen of both is compared
-//! after each one. Tasks die at any point.
+//! after each one. Tasks die at any point, and while senders wait for room.
 //!
 //! `LKM_MODEL_STEPS` and `LKM_MODEL_SEED` say how many steps and which ones.
 
 mod common;
+#[path = "model/kernel.rs"]
+mod kernel;
 #[path = "model/mod.rs"]
 mod model;
+#[path = "model/traffic.rs"]
+mod traffic;
 
 use common::World;
-use common::message::{Message as Sent, RECEIVE_NOW, ROOM, SEND_NOW, port_descriptor};
-use model::{Entry, Home, Kind, Model, Name, Ref};
+use model::{Entry, Kind, Model, Name, Ref, Wait};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
-use xnu_abi::darwin::kern_return::MachMsgReturn as Mach;
+use std::rc::Rc;
 use xnu_abi::darwin::mach_message::MsgType as Type;
-use xnu_abi::darwin::mach_port::{NotifyId, PortFlavor, PortGuardFlags, PortRight as Right, PortType};
-use xnu_lkm::{Caller, OpenId, Process};
+use xnu_abi::darwin::mach_port::{
+    NotifyId, PortFlavor, PortGuardFlags, PortRight as Right, PortStatusFlags as Status, PortType,
+};
+use xnu_lkm::{Caller, OpenId, Process, Usage};
 
 const TASKS: usize = 8;
 const NAMES: usize = 14;
@@ -45,7 +51,7 @@ struct Both {
     random: Random,
     next_id: i32,
     /// What was done, for the report of a difference.
-    log: VecDeque<String>,
+    log: Rc<RefCell<VecDeque<String>>>,
 }
 
 impl Both {
@@ -58,13 +64,19 @@ impl Both {
             tasks: Vec::new(),
             random: Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
             next_id: 1000,
-            log: VecDeque::new(),
+            log: Rc::default(),
         };
         for task in 0..TASKS {
             let (open, caller) = both.birth(task);
             both.opens.push(open);
             both.tasks.push(caller);
             both.model.tasks.push(BTreeMap::new());
+        }
+        // The ports that stay: of the host and of its clocks.
+        let by = both.tasks[0];
+        for clock in 0..2 {
+            let name = both.clock(0, clock);
+            both.world.mach_port_deallocate(by, by.task, name).unwrap();
         }
         both
     }
@@ -76,10 +88,11 @@ impl Both {
     }
 
     fn note(&mut self, what: String) {
-        if self.log.len() > 12 {
-            self.log.pop_front();
+        let mut log = self.log.borrow_mut();
+        if log.len() > 12 {
+            log.pop_front();
         }
-        self.log.push_back(what);
+        log.push_back(what);
     }
 
     /// A name of a task, or now and then one of nothing.
@@ -111,7 +124,8 @@ impl Both {
     fn step(&mut self) {
         let task = self.random.below(TASKS);
         match self.random.below(100) {
-            0..14 => self.allocate(task),
+            0..9 => self.allocate(task),
+            9..14 => self.objects(task),
             14 => self.special(task),
             15..20 => self.mod_refs(task),
             20..23 => self.deallocate(task),
@@ -185,6 +199,10 @@ impl Both {
 
     fn destroy(&mut self, task: usize) {
         let name = self.name(task);
+        self.destroy_one(task, name);
+    }
+
+    fn destroy_one(&mut self, task: usize, name: Name) {
         self.note(format!("{task} destroy {name:#x}"));
         let by = self.tasks[task];
         let done = self.world.mach_port_destroy(by, by.task, name);
@@ -260,130 +278,6 @@ impl Both {
         }
     }
 
-    fn send(&mut self, task: usize) {
-        let (dest, reply) = (self.name(task), self.name(task));
-        let dest_disposition = self.random.of(&[
-            Type::MACH_MSG_TYPE_COPY_SEND,
-            Type::MACH_MSG_TYPE_MOVE_SEND,
-            Type::MACH_MSG_TYPE_MOVE_SEND_ONCE,
-            Type::MACH_MSG_TYPE_MAKE_SEND,
-            ONCE,
-        ]);
-        let reply_disposition = match self.random.below(8) {
-            0 => Type::MACH_MSG_TYPE_COPY_SEND,
-            1 => Type::MACH_MSG_TYPE_MOVE_SEND,
-            2 => Type::MACH_MSG_TYPE_MOVE_SEND_ONCE,
-            3 => ONCE,
-            _ => Type::MACH_MSG_TYPE_PORT_NONE,
-        };
-        // Pairs of one name are for the tests of messages.
-        if dest == reply && reply_disposition != Type::MACH_MSG_TYPE_PORT_NONE {
-            return;
-        }
-        self.next_id += 1;
-        let mut message = Sent::to(dest, dest_disposition, self.next_id);
-        if reply_disposition != Type::MACH_MSG_TYPE_PORT_NONE {
-            message = message.reply(reply, reply_disposition);
-        }
-        let mut body = Vec::new();
-        for _ in 0..self.random.below(3) {
-            let (name, disposition) = (self.name(task), self.disposition());
-            message = message.with(port_descriptor(name, disposition));
-            body.push((name, disposition));
-        }
-        self.note(format!(
-            "{task} send {} to {dest:#x} {dest_disposition:?} reply {reply:#x} {reply_disposition:?} {body:x?}",
-            self.next_id
-        ));
-        let by = self.tasks[task];
-        let (done, back) = self.world.send_with(by, &message, SEND_NOW, 0);
-        let taken = self.model.message(
-            self.next_id,
-            task,
-            (dest, dest_disposition),
-            (reply, reply_disposition),
-            &body,
-        );
-        let message = match taken {
-            Ok(message) => message,
-            Err(error) => return assert_eq!(done, error),
-        };
-        let Ref::Port(port) = message.dest.0 else { unreachable!() };
-        let state = &self.model.ports[port];
-        let full = state.alive && state.queue.len() >= state.limit as usize;
-        if full && message.dest.1 != Kind::Once && !message.circular {
-            assert_eq!(done, Mach::MACH_SEND_TIMED_OUT);
-            self.model.copy_out(task, message.dest.0, Kind::Send, back.remote());
-            if message.reply.0 != Ref::Null {
-                self.model.copy_out(task, message.reply.0, message.reply.1, back.local());
-            }
-            for (index, (right, kind)) in message.body.iter().enumerate() {
-                self.model.copy_out(task, *right, *kind, back.word(28 + 12 * index));
-            }
-        } else {
-            assert_eq!(done, Mach::MACH_MSG_SUCCESS);
-            self.model.send(message);
-        }
-    }
-
-    fn receive(&mut self, task: usize) {
-        let mut name = self.name(task);
-        match self.random.below(4) {
-            0 => {}
-            1 => name = self.set_name(task).unwrap_or(name),
-            _ => name = self.receiver(task).unwrap_or(name),
-        }
-        self.note(format!("{task} receive {name:#x}"));
-        let by = self.tasks[task];
-        let (done, got) = self.world.receive_with(by, name, RECEIVE_NOW, ROOM, 0);
-        let entry = self.model.entry(task, name).cloned().unwrap_or_default();
-        let port = match (entry.receive, entry.port, entry.set) {
-            (true, Some(port), _) => Some(port),
-            (_, _, Some(set)) => {
-                let ready = &mut self.model.sets.get_mut(&set).unwrap().ready;
-                ready.rotate_left(usize::from(!ready.is_empty()));
-                ready.back().copied()
-            }
-            _ => return assert_eq!(done, Mach::MACH_RCV_INVALID_NAME),
-        };
-        let Some(message) = port.and_then(|port| self.model.ports[port].queue.pop_front()) else {
-            return assert_eq!(done, Mach::MACH_RCV_TIMED_OUT);
-        };
-        assert_eq!(done, Mach::MACH_MSG_SUCCESS);
-        assert_eq!(got.id(), message.id, "the order of messages");
-        let port = port.unwrap();
-        self.model.ports[port].seqno += 1;
-        if self.model.ports[port].queue.is_empty() {
-            for set in self.model.sets.values_mut() {
-                set.ready.retain(|member| *member != port);
-            }
-        }
-        let Home::Task(_, local) = self.model.ports[port].home else { panic!("received from nobody's port") };
-        assert_eq!(got.local(), local);
-        if let Some(word) = message.notice.and_then(|notice| notice.word()) {
-            assert_eq!(got.word(32), word, "{:?}", message.notice);
-        }
-        // The rights that are not given out yet still count.
-        self.model.hold(message);
-        self.model.told_possible(port);
-        let mut message = self.model.release();
-        let (reply, kind) = std::mem::replace(&mut message.reply, (Ref::Null, Kind::Send));
-        self.model.hold(message);
-        self.model.copy_out(task, reply, kind, got.remote());
-        let mut message = self.model.release();
-        let (_, kind) = std::mem::replace(&mut message.dest, (Ref::Null, Kind::Send));
-        self.model.hold(message);
-        self.model.dest_used(port, kind);
-        let mut message = self.model.release();
-        let mut index = 0;
-        while let Some((right, kind)) = message.body.pop_front() {
-            self.model.hold(message);
-            self.model.copy_out(task, right, kind, got.word(28 + 12 * index));
-            message = self.model.release();
-            index += 1;
-        }
-    }
-
     fn members(&mut self, task: usize) {
         let (mut name, mut set) = (self.name(task), self.name(task));
         if self.random.below(8) > 0 {
@@ -414,12 +308,16 @@ impl Both {
     fn limit(&mut self, task: usize) {
         let Some(name) = self.receiver(task) else { return };
         let limit = self.random.of(&[0, 1, 2, 5, 5, 5]);
+        self.limit_to(task, name, limit);
+    }
+
+    fn limit_to(&mut self, task: usize, name: Name, limit: u32) {
         self.note(format!("{task} limit {name:#x} {limit}"));
         let by = self.tasks[task];
         let flavor = PortFlavor::MACH_PORT_LIMITS_INFO;
         self.world.mach_port_set_attributes(by, by.task, name, flavor, &[limit]).unwrap();
         let port = self.model.entry(task, name).unwrap().port.unwrap();
-        self.model.ports[port].limit = limit;
+        self.model.set_limit(port, limit);
     }
 
     fn guard(&mut self, task: usize) {
@@ -427,11 +325,15 @@ impl Both {
         let by = self.tasks[task];
         let port = self.model.entry(task, name).unwrap().port.unwrap();
         let state = &mut self.model.ports[port];
-        self.log.push_back(format!("{task} guard {name:#x} {:?}", state.guard));
+        self.log.borrow_mut().push_back(format!("{task} guard {name:#x} {:?}", state.guard));
         match state.guard {
             None => {
-                state.guard = Some(7);
-                self.world.mach_port_guard(by, by.task, name, 7, PortGuardFlags::empty()).unwrap();
+                let guard = self.random.of(&[7, 7, 0]);
+                let mut flags = PortGuardFlags::empty();
+                flags.set(PortGuardFlags::MPG_IMMOVABLE_RECEIVE, self.random.below(8) == 0);
+                state.guard = Some(guard);
+                state.immovable |= !flags.is_empty();
+                self.world.mach_port_guard(by, by.task, name, guard, flags).unwrap();
             }
             Some(guard) => {
                 state.guard = None;
@@ -443,21 +345,29 @@ impl Both {
     fn die(&mut self, task: usize) {
         self.note(format!("{task} dies"));
         self.world.release(self.opens[task]);
+        if let Some(blocked) = self.model.blocked.as_mut().filter(|blocked| blocked.task == task) {
+            blocked.wait = Wait::Ended;
+        }
+        self.model.end_of_task_begins(task);
         self.model.end_task(task);
+        self.model.end_of_task(task);
         (self.opens[task], self.tasks[task]) = self.birth(task);
     }
 
-    /// Everybody dies, and nothing is left.
+    /// Everybody dies, and nothing is left but what stays.
     fn end(self) {
         for open in self.opens {
             self.world.release(open);
         }
         let usage = self.world.usage();
-        assert_eq!(xnu_lkm::Usage { bytes: 0, ..usage }, xnu_lkm::Usage::default());
+        assert_eq!(Usage { bytes: 0, ..usage }, Usage { ports: 3, ..Usage::default() });
     }
 
     /// Everything that tasks can see is as the model says.
     fn compare(&self) {
+        let usage = self.world.usage();
+        assert_eq!([usage.semaphores, usage.vouchers, usage.timers], self.model.objects(), "objects");
+        assert_eq!((usage.messages, usage.regions), (self.model.messages(), 0));
         for (task, names) in self.model.tasks.iter().enumerate() {
             let by = self.tasks[task];
             let listed = self.world.mach_port_names(by, by.task).unwrap();
@@ -494,19 +404,27 @@ impl Both {
         let status =
             self.world.mach_port_get_attributes(by, by.task, name, PortFlavor::MACH_PORT_RECEIVE_STATUS, 10);
         let in_set = self.model.sets.values().any(|set| set.members.contains(&port));
+        let mut flags = Status::empty();
+        flags.set(Status::MACH_PORT_STATUS_FLAG_GUARDED, state.guard.is_some());
+        let immovable = state.guard.is_some() && state.immovable;
+        flags.set(Status::MACH_PORT_STATUS_FLAG_GUARD_IMMOVABLE_RECEIVE, immovable);
         let expected = [
             u32::from(in_set),
             state.seqno,
             state.makes,
             state.limit,
-            state.queue.len() as u32,
+            self.model.load(port) as u32,
             self.model.count(port, Kind::Once) as u32,
             u32::from(self.model.count(port, Kind::Send) > 0),
             u32::from(state.backup.is_some()),
             u32::from(state.no_senders.is_some()),
-            if state.guard.is_some() { 2 } else { 0 },
+            flags.bits(),
         ];
         assert_eq!(status.unwrap(), expected, "status of {name:#x} of {task}");
+        if state.guard.is_some() {
+            let context = self.world.mach_port_get_context(by, by.task, name).ok();
+            assert_eq!(context, state.guard, "guard of {name:#x} of {task}");
+        }
     }
 }
 
@@ -515,7 +433,7 @@ fn run(seed: u64, steps: usize) {
     for step in 0..steps {
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| both.step()));
         if let Err(panic) = result {
-            let log: Vec<&str> = both.log.iter().map(String::as_str).collect();
+            let log: Vec<String> = both.log.borrow().iter().cloned().collect();
             eprintln!("seed {seed}, step {step}:\n{}", log.join("\n"));
             std::panic::resume_unwind(panic);
         }

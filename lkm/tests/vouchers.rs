@@ -3,10 +3,10 @@
 mod common;
 
 use common::World;
-use common::message::{Message, RECEIVE_NOW, ROOM};
+use common::message::{Message, RECEIVE_NOW, ROOM, SEND_NOW};
 use xnu_abi::darwin::kern_return::{KernReturn as Kern, MachMsgReturn as Mach};
 use xnu_abi::darwin::mach_message::{MsgOption, MsgType};
-use xnu_abi::darwin::mach_port::PortType;
+use xnu_abi::darwin::mach_port::{PortRight, PortType};
 use xnu_lkm::{Caller, Usage};
 
 const COPY: u32 = 1;
@@ -219,4 +219,50 @@ fn a_message_carries_a_voucher_to_who_wants_it() {
     assert_eq!(world.send(a, &with(copy, port)), Mach::MACH_SEND_INVALID_VOUCHER);
     world.mach_port_destroy(a, a.task, port).unwrap();
     assert_eq!(Usage { bytes: 0, ..world.usage() }, Usage { bytes: 0, ..before });
+}
+
+#[test]
+fn a_voucher_comes_back_only_if_it_was_moved() {
+    let of = place();
+    let (world, a) = (&of.world, of.a);
+    let port = world.send_receive(a);
+    let copy = MsgType::MACH_MSG_TYPE_COPY_SEND;
+    (0..5).for_each(|id| assert_eq!(world.send(a, &Message::to(port, copy, id)), Mach::MACH_MSG_SUCCESS));
+    let voucher = of.create(&recipe(7, STORE, 0, b"kept")).unwrap();
+    for kind in [copy, MsgType::MACH_MSG_TYPE_MOVE_SEND] {
+        let message = Message::to(port, copy, 5);
+        let message = Message { bits: message.bits | kind.number() << 16, voucher, ..message };
+        let (result, back) = world.send_with(a, &message, SEND_NOW, 0);
+        assert_eq!((result, back.bits() >> 16), (Mach::MACH_SEND_TIMED_OUT, kind.number()));
+        let name = back.word(16);
+        assert_eq!(name == voucher, kind == copy, "one that was moved away has a new name");
+        assert_eq!(world.refs(a, name, PortRight::MACH_PORT_RIGHT_SEND), 1);
+    }
+    assert_eq!(world.usage().vouchers, 1);
+}
+
+#[test]
+fn a_reply_and_a_voucher_need_two_free_names() {
+    let of = place();
+    let (world, a) = (&of.world, of.a);
+    let port = world.send_receive(a);
+    let b = world.task(11);
+    let (there, reply) = (world.give(a, port, MsgType::MACH_MSG_TYPE_COPY_SEND, b), world.mach_reply_port(b));
+    let voucher = of.create(&recipe(7, STORE, 0, b"wide")).unwrap();
+    let theirs = world.give(a, voucher, MsgType::MACH_MSG_TYPE_MOVE_SEND, b);
+    let kind = MsgType::MACH_MSG_TYPE_MOVE_SEND;
+    let message = Message::to(there, kind, 5).reply(reply, MsgType::MACH_MSG_TYPE_MAKE_SEND_ONCE);
+    let message = Message { bits: message.bits | kind.number() << 16, voucher: theirs, ..message };
+    assert_eq!(world.send(b, &message), Mach::MACH_MSG_SUCCESS);
+    let dead = PortRight::MACH_PORT_RIGHT_DEAD_NAME;
+    let mut last = 0;
+    while let Ok(name) = world.mach_port_allocate(a, a.task, dead, None) {
+        last = name;
+    }
+    world.mach_port_deallocate(a, a.task, last).unwrap();
+    let wanting = RECEIVE_NOW | MsgOption::MACH64_RCV_VOUCHER;
+    let (result, _) = world.receive_with(a, port, wanting, ROOM, 0);
+    assert_eq!(result.number(), 0x1000_400b | 0x2000, "header error, no room for names");
+    assert_eq!(world.usage().vouchers, 0);
+    assert_eq!(world.receive(b, reply).unwrap().id(), 71, "the right of the answer died");
 }

@@ -146,7 +146,22 @@ impl World {
     ) -> (MachMsgReturn, Received) {
         let bytes = message.bytes();
         let address = self.alloc(by, bytes.len() as u64);
-        self.write(by, address, &bytes);
+        let result = self.send_at(by, address, &bytes, options, timeout_ms);
+        let back = Received { bytes: self.read(by, address, bytes.len()) };
+        self.memory(by, |memory| memory.deallocate(address));
+        (result, back)
+    }
+
+    /// Sends the bytes of a message from an address.
+    pub fn send_at(
+        &self,
+        by: Caller,
+        address: u64,
+        bytes: &[u8],
+        options: MsgOption,
+        timeout_ms: u32,
+    ) -> MachMsgReturn {
+        self.write(by, address, bytes);
         let call = MachMsg {
             address,
             options: options.bits() as u32,
@@ -154,10 +169,7 @@ impl World {
             timeout_ms,
             ..MachMsg::default()
         };
-        let result = self.mach_msg(by, &call);
-        let back = Received { bytes: self.read(by, address, bytes.len()) };
-        self.memory(by, |memory| memory.deallocate(address));
-        (result, back)
+        self.mach_msg(by, &call)
     }
 
     /// Sends, without waiting for room.
@@ -174,6 +186,22 @@ impl World {
         timeout_ms: u32,
     ) -> (MachMsgReturn, Received) {
         let address = self.alloc(by, u64::from(ROOM));
+        let result = self.receive_at(by, address, name, options, size, timeout_ms);
+        let received = Received { bytes: self.read(by, address, ROOM as usize) };
+        self.memory(by, |memory| memory.deallocate(address));
+        (result, received)
+    }
+
+    /// Receives to an address.
+    pub fn receive_at(
+        &self,
+        by: Caller,
+        address: u64,
+        name: u32,
+        options: MsgOption,
+        size: u32,
+        timeout_ms: u32,
+    ) -> MachMsgReturn {
         let call = MachMsg {
             address,
             options: options.bits() as u32,
@@ -182,10 +210,7 @@ impl World {
             timeout_ms,
             ..MachMsg::default()
         };
-        let result = self.mach_msg(by, &call);
-        let received = Received { bytes: self.read(by, address, ROOM as usize) };
-        self.memory(by, |memory| memory.deallocate(address));
-        (result, received)
+        self.mach_msg(by, &call)
     }
 
     /// Receives, without waiting.

@@ -42,6 +42,31 @@ impl<T> Lock<T> for TestLock<T> {
     }
 }
 
+thread_local! {
+    static OWN: Cell<u32> = const { Cell::new(0) };
+}
+
+/// While there is one, what is allocated is the host's and not the engine's.
+struct Own;
+
+impl Own {
+    fn new() -> Own {
+        OWN.set(OWN.get() + 1);
+        Own
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        OWN.set(OWN.get() - 1);
+    }
+}
+
+/// Whether the host is at work, whose memory is never short.
+pub fn in_host() -> bool {
+    OWN.get() > 0
+}
+
 /// A step of another thread, run while the one under test is blocked.
 pub type Step = Box<dyn FnOnce(&World) -> Wake>;
 
@@ -87,6 +112,15 @@ impl Memory {
     pub fn ranges(&self) -> usize {
         self.ranges.len()
     }
+
+    pub fn has(&self, address: u64) -> bool {
+        self.ranges.contains_key(&address)
+    }
+
+    /// Gives back what was allocated since then.
+    pub fn forget_after(&mut self, address: u64) {
+        self.ranges.split_off(&address);
+    }
 }
 
 pub struct TestHost {
@@ -128,6 +162,7 @@ impl Host for TestHost {
     }
 
     fn block(&self, thread: ThreadId, deadline: Option<u64>) -> Wake {
+        let _own = Own::new();
         self.blocks.set(self.blocks.get() + 1);
         assert!(self.blocks.get() < 1_000_000, "the engine blocks without end");
         let mut woken = self.woken.borrow_mut();
@@ -153,24 +188,28 @@ impl Host for TestHost {
     }
 
     fn wake(&self, thread: ThreadId) {
+        let _own = Own::new();
         self.woken.borrow_mut().push(thread);
     }
 
     fn give_way(&self, _: ThreadId) {}
 
     fn copy_in(&self, task: TaskId, from: u64, to: &mut [u8]) -> Result<(), Fault> {
+        let _own = Own::new();
         let mut memory = self.memory.borrow_mut();
         to.copy_from_slice(memory.entry(task).or_default().range(from, to.len())?);
         Ok(())
     }
 
     fn copy_out(&self, task: TaskId, to: u64, from: &[u8]) -> Result<(), Fault> {
+        let _own = Own::new();
         let mut memory = self.memory.borrow_mut();
         memory.entry(task).or_default().range(to, from.len())?.copy_from_slice(from);
         Ok(())
     }
 
     fn capture(&self, task: TaskId, address: u64, size: u64) -> Result<Region, Fault> {
+        let _own = Own::new();
         if size > SIZE_MAX {
             return Err(Fault);
         }
@@ -181,12 +220,14 @@ impl Host for TestHost {
     }
 
     fn place(&self, task: TaskId, region: Region) -> Result<u64, Fault> {
+        let _own = Own::new();
         let address = self.allocate(task, region.bytes.len() as u64)?;
         self.copy_out(task, address, &region.bytes)?;
         Ok(address)
     }
 
     fn allocate(&self, task: TaskId, size: u64) -> Result<u64, Fault> {
+        let _own = Own::new();
         if self.refuse_memory.get() || size > SIZE_MAX {
             return Err(Fault);
         }
@@ -194,10 +235,12 @@ impl Host for TestHost {
     }
 
     fn deallocate(&self, task: TaskId, address: u64, _: u64) {
+        let _own = Own::new();
         self.memory.borrow_mut().entry(task).or_default().deallocate(address);
     }
 
     fn region(&self, bytes: &[u8]) -> Result<Region, Fault> {
+        let _own = Own::new();
         self.regions.set(self.regions.get() + 1);
         Ok(Region { bytes: bytes.to_vec(), count: self.regions.clone() })
     }
@@ -224,6 +267,7 @@ impl Host for TestHost {
     }
 
     fn allocate_at(&self, task: TaskId, address: u64, size: u64, overwrite: bool) -> Result<(), Fault> {
+        let _own = Own::new();
         if self.refuse_memory.get() {
             return Err(Fault);
         }
@@ -231,15 +275,18 @@ impl Host for TestHost {
     }
 
     fn signal(&self, thread: ThreadId, signal: i32) -> Result<(), Errno> {
+        let _own = Own::new();
         self.signals.borrow_mut().push((thread, signal));
         Ok(())
     }
 
     fn interrupt(&self, thread: ThreadId) {
+        let _own = Own::new();
         self.interrupted.borrow_mut().push(thread);
     }
 
     fn log(&self, line: &str) {
+        let _own = Own::new();
         self.lines.borrow_mut().push(line.to_string());
     }
 }

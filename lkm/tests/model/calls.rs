@@ -1,12 +1,21 @@
 //! What each call does with rights and what it answers.
 
-use super::{Entry, Kind, Message, Model, Name, Ref};
-use std::collections::VecDeque;
+use super::{Entry, Kind, Message, Model, Name, Object, Ref, Shape};
 use xnu_abi::darwin::kern_return::{KernReturn as Kern, MachMsgReturn as Mach};
 use xnu_abi::darwin::mach_message::MsgType as Type;
 use xnu_abi::darwin::mach_port::{NotifyId, PortRight as Right};
 
 const ONCE: Type = Type::MACH_MSG_TYPE_MAKE_SEND_ONCE;
+
+/// A descriptor of a message to be sent.
+#[derive(Clone, Debug)]
+pub struct Part {
+    pub shape: Shape,
+    pub names: Vec<(Name, Type)>,
+    /// The array is where memory is.
+    pub readable: bool,
+    pub deallocate: bool,
+}
 
 impl Model {
     pub fn mod_refs(&mut self, task: usize, name: Name, right: Right, delta: i32) -> Result<(), Kern> {
@@ -84,7 +93,7 @@ impl Model {
         let senders = self.count(port, Kind::Send);
         let state = &mut self.ports[port];
         if destroyed {
-            if state.special_of.is_some() {
+            if state.special_of.is_some() || state.object.is_some() {
                 return Err(Kern::KERN_INVALID_RIGHT);
             }
             if state.backup.is_some() {
@@ -102,15 +111,24 @@ impl Model {
         Ok(previous)
     }
 
+    /// Takes the rights of a message; of which arrays the memory is given up goes to `given`.
     pub fn message(
         &mut self,
         id: i32,
         task: usize,
-        dest: (Name, Type),
-        reply: (Name, Type),
-        body: &[(Name, Type)],
+        [dest, reply]: [(Name, Type); 2],
+        voucher: Option<(Name, Type)>,
+        parts: &[Part],
+        given: &mut Vec<usize>,
     ) -> Result<Message, Mach> {
         let none = reply.1 == Type::MACH_MSG_TYPE_PORT_NONE;
+        if let Some((name, _)) = voucher {
+            let entry = self.entry(task, name).cloned().unwrap_or_default();
+            let object = entry.port.filter(|_| entry.send > 0).and_then(|port| self.ports[port].object);
+            if !matches!(object, Some(Object::Voucher(_))) {
+                return Err(Mach::MACH_SEND_INVALID_VOUCHER);
+            }
+        }
         if self.entry(task, dest.0).ok().and_then(|entry| entry.port).is_none() {
             return Err(Mach::MACH_SEND_INVALID_DEST);
         }
@@ -130,31 +148,67 @@ impl Model {
         let answer = if none { (Ref::Null, None) } else { self.copy_in(task, reply.0, reply.1).unwrap() };
         self.deleted(taken.1, dest.0);
         self.deleted(answer.1, reply.0);
-        let mut message = Message {
-            id,
-            dest: (taken.0, Kind::of(dest.1).unwrap()),
-            reply: (answer.0, Kind::of(reply.1).unwrap_or(Kind::Send)),
-            body: VecDeque::new(),
-            notice: None,
-            circular: false,
-        };
-        for (name, disposition) in body {
-            match self.copy_in(task, *name, *disposition) {
-                Ok((right, deleted)) => {
-                    self.deleted(deleted, *name);
-                    let kind = Kind::of(*disposition).unwrap();
-                    if let (Ref::Port(port), Kind::Receive, Ref::Port(to)) = (right, kind, message.dest.0) {
-                        message.circular |= self.in_transit(port, to);
-                    }
-                    message.body.push_back((right, kind));
-                }
-                Err(_) => {
-                    self.destroy_message(message);
-                    return Err(Mach::MACH_SEND_INVALID_RIGHT);
-                }
+        let mut message = Message::new(id, (taken.0, Kind::of(dest.1).unwrap()));
+        message.reply = (answer.0, Kind::of(reply.1).unwrap_or(Kind::Send));
+        if let Some((name, disposition)) = voucher {
+            let (Ref::Port(port), deleted) = self.copy_in(task, name, disposition).unwrap() else {
+                unreachable!("a voucher lives")
+            };
+            self.deleted(deleted, name);
+            message.voucher = Some(port);
+        }
+        self.held.push(message);
+        for (index, part) in parts.iter().enumerate() {
+            if !part.readable {
+                self.drop_held();
+                return Err(Mach::MACH_SEND_INVALID_MEMORY);
+            }
+            given.extend(part.deallocate.then_some(index));
+            if let Err(error) = self.take_part(task, part) {
+                self.drop_held();
+                return Err(error);
             }
         }
-        Ok(message)
+        Ok(self.held.pop().unwrap())
+    }
+
+    /// Takes the rights of one descriptor into the held message; those of an array come together or not at all.
+    fn take_part(&mut self, task: usize, part: &Part) -> Result<(), Mach> {
+        let mut shape = part.shape;
+        let (Ref::Port(to), _) = self.top().dest else { unreachable!() };
+        let rest = Message::new(0, (Ref::Null, Kind::Send));
+        self.held.push(rest);
+        for (name, disposition) in &part.names {
+            let kind = Kind::of(*disposition).unwrap();
+            if [0, u32::MAX].contains(name) {
+                let none = if *name == 0 { Ref::Null } else { Ref::Dead };
+                self.top().body.push_back((none, kind));
+                continue;
+            }
+            let guard =
+                if let Shape::Guarded(context, flags) = &mut shape { Some((*context, flags)) } else { None };
+            let Ok((right, deleted)) = self.copy_in_guarded(task, *name, *disposition, guard) else {
+                while let Some((right, kind)) = self.top().body.pop_front() {
+                    self.gone(right, kind);
+                }
+                self.held.pop();
+                return Err(Mach::MACH_SEND_INVALID_RIGHT);
+            };
+            self.deleted(deleted, *name);
+            let circular = match (right, kind) {
+                (Ref::Port(port), Kind::Receive) => self.in_transit(port, to),
+                _ => false,
+            };
+            let top = self.top();
+            top.circular |= circular;
+            top.body.push_back((right, kind));
+        }
+        let rest = self.held.pop().unwrap();
+        let top = self.top();
+        top.circular |= rest.circular;
+        top.body.extend(rest.body);
+        top.shapes.push(shape);
+        Ok(())
     }
 
     pub fn members(&mut self, task: usize, what: usize, name: Name, set: Name) -> Result<(), Kern> {

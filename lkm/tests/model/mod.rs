@@ -6,6 +6,10 @@
 
 mod calls;
 mod names;
+mod objects;
+
+pub use calls::Part;
+pub use objects::Object;
 
 use std::collections::{BTreeMap, VecDeque};
 use xnu_abi::darwin::kern_return::KernReturn as Kern;
@@ -92,14 +96,67 @@ pub struct Entry {
     pub request: Option<Request>,
 }
 
+/// How a descriptor carries rights.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Shape {
+    Port,
+    /// So many in an array.
+    Array(usize),
+    /// A receive right with a guard and its flags.
+    Guarded(u64, u16),
+}
+
+/// `MACH_MSG_GUARD_FLAGS_IMMOVABLE_RECEIVE`.
+pub const IMMOVABLE: u16 = 1;
+/// `MACH_MSG_GUARD_FLAGS_UNGUARDED_ON_SEND`.
+pub const UNGUARDED: u16 = 2;
+
 #[derive(Clone, Debug)]
 pub struct Message {
     pub id: i32,
     pub dest: (Ref, Kind),
     pub reply: (Ref, Kind),
+    pub voucher: Option<Port>,
+    pub shapes: Vec<Shape>,
+    /// The rights of all descriptors, in their order.
     pub body: VecDeque<(Ref, Kind)>,
     pub notice: Option<Notice>,
     pub circular: bool,
+}
+
+impl Message {
+    pub fn new(id: i32, dest: (Ref, Kind)) -> Message {
+        let none = (Ref::Null, Kind::Send);
+        Message {
+            id,
+            dest,
+            reply: none,
+            voucher: None,
+            shapes: Vec::new(),
+            body: VecDeque::new(),
+            notice: None,
+            circular: false,
+        }
+    }
+}
+
+/// A sender that waits for room; its message is held.
+#[derive(Clone, Copy, Debug)]
+pub struct Blocked {
+    pub task: usize,
+    pub port: Port,
+    pub wait: Wait,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wait {
+    Waiting,
+    /// A place in the queue is kept for it.
+    Promised,
+    /// Its port died.
+    Broken,
+    /// Its task died.
+    Ended,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -107,6 +164,8 @@ pub enum Home {
     Task(usize, Name),
     Transit(Port),
     Limbo,
+    /// It stands for an object.
+    Engine,
 }
 
 #[derive(Clone, Debug)]
@@ -120,10 +179,32 @@ pub struct PortState {
     pub no_senders: Option<Port>,
     pub backup: Option<Port>,
     pub guard: Option<u64>,
+    pub immovable: bool,
+    pub object: Option<Object>,
     /// The port for answers of a task's thread, which cannot be moved.
     pub special_of: Option<usize>,
     /// Who asked, by place in the table of requests.
     pub asked: Vec<Option<(usize, Name)>>,
+}
+
+impl PortState {
+    fn new(home: Home) -> PortState {
+        PortState {
+            alive: true,
+            home,
+            queue: VecDeque::new(),
+            limit: 5,
+            makes: 0,
+            seqno: 0,
+            no_senders: None,
+            backup: None,
+            guard: None,
+            immovable: false,
+            object: None,
+            special_of: None,
+            asked: Vec::new(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -138,6 +219,9 @@ pub struct Model {
     pub ports: Vec<PortState>,
     pub sets: BTreeMap<usize, Set>,
     next_set: usize,
+    pub blocked: Option<Blocked>,
+    /// Messages on their way, whose rights count.
+    pub held: Vec<Message>,
     doomed: VecDeque<Message>,
     reaping: bool,
 }
@@ -145,19 +229,7 @@ pub struct Model {
 impl Model {
     pub fn new_port(&mut self, task: usize, name: Name) {
         assert!(!self.tasks[task].contains_key(&name), "{name:#x} is in use");
-        self.ports.push(PortState {
-            alive: true,
-            home: Home::Task(task, name),
-            queue: VecDeque::new(),
-            limit: 5,
-            makes: 0,
-            seqno: 0,
-            no_senders: None,
-            backup: None,
-            guard: None,
-            special_of: None,
-            asked: Vec::new(),
-        });
+        self.ports.push(PortState::new(Home::Task(task, name)));
         let port = Some(self.ports.len() - 1);
         self.tasks[task].insert(name, Entry { port, receive: true, ..Entry::default() });
     }
@@ -204,10 +276,14 @@ impl Model {
             let asks = |of: Option<Port>| usize::from(kind == Kind::Once && of == Some(port));
             count += asks(state.no_senders) + asks(state.backup);
         }
-        let queued = self.ports.iter().flat_map(|state| &state.queue).chain(&self.doomed);
+        let state = &self.ports[port];
+        // A timer has a send right of its own.
+        count += usize::from(kind == Kind::Send && state.alive && state.object == Some(Object::Timer));
+        let queued = self.ports.iter().flat_map(|state| &state.queue).chain(&self.doomed).chain(&self.held);
         for message in queued {
             let rights = message.body.iter().chain([&message.dest, &message.reply]);
             count += rights.filter(|(right, of)| *right == Ref::Port(port) && *of == kind).count();
+            count += usize::from(kind == Kind::Send && message.voucher == Some(port));
         }
         count
     }
@@ -219,6 +295,7 @@ impl Model {
             if let Some(notify) = self.ports[port].no_senders.take() {
                 self.notify(notify, Notice::NoSenders(makes), None);
             }
+            self.unused(port);
         }
     }
 
@@ -256,10 +333,10 @@ impl Model {
 
     pub fn notify(&mut self, to: Port, notice: Notice, carried: Option<Port>) {
         let circular = carried.is_some_and(|port| self.in_transit(port, to));
-        let body = carried.map(|port| (Ref::Port(port), Kind::Receive)).into_iter().collect();
-        let none = (Ref::Null, Kind::Send);
-        let dest = (Ref::Port(to), Kind::Once);
-        self.post(Message { id: notice.id(), dest, reply: none, body, notice: Some(notice), circular });
+        let mut message = Message::new(notice.id(), (Ref::Port(to), Kind::Once));
+        message.body.extend(carried.map(|port| (Ref::Port(port), Kind::Receive)));
+        message.shapes.extend(carried.map(|_| Shape::Port));
+        self.post(Message { notice: Some(notice), circular, ..message });
     }
 
     fn post(&mut self, message: Message) {
@@ -286,7 +363,9 @@ impl Model {
             return;
         }
         while let Some(message) = self.doomed.front_mut() {
+            let voucher = message.voucher.take();
             let (dest, kind) = std::mem::replace(&mut message.dest, (Ref::Null, Kind::Send));
+            self.gone(voucher.map_or(Ref::Null, Ref::Port), Kind::Send);
             self.gone(dest, kind);
             let first = &mut self.doomed[0];
             let (reply, kind) = std::mem::replace(&mut first.reply, (Ref::Null, Kind::Send));
@@ -306,7 +385,8 @@ impl Model {
             set.ready.retain(|member| *member != port);
         }
         let state = &mut self.ports[port];
-        (state.makes, state.seqno, state.guard, state.home) = (0, 0, None, Home::Limbo);
+        (state.makes, state.seqno, state.home) = (0, 0, Home::Limbo);
+        (state.guard, state.immovable) = (None, false);
     }
 
     pub fn end_receive(&mut self, port: Port) {
@@ -317,6 +397,11 @@ impl Model {
         }
         self.clear(port);
         self.ports[port].alive = false;
+        if let Some(blocked) = self.blocked.as_mut().filter(|blocked| blocked.port == port)
+            && blocked.wait != Wait::Ended
+        {
+            blocked.wait = Wait::Broken;
+        }
         let no_senders = self.ports[port].no_senders.take();
         let queue = std::mem::take(&mut self.ports[port].queue);
         self.doomed.extend(queue);
@@ -365,18 +450,58 @@ impl Model {
         self.notify(notify, Notice::NoSenders(makes), None);
     }
 
-    /// Keeps a message whose rights are not all given out, so that they count.
-    pub fn hold(&mut self, message: Message) {
-        assert!(self.doomed.is_empty());
-        self.reaping = true;
-        self.doomed.push_back(message);
+    /// The first message of a queue is received.
+    pub fn take(&mut self, port: Port) -> Message {
+        let state = &mut self.ports[port];
+        let message = state.queue.pop_front().unwrap();
+        state.seqno += 1;
+        if state.queue.is_empty() {
+            for set in self.sets.values_mut() {
+                set.ready.retain(|member| *member != port);
+            }
+        }
+        if !self.is_full(port) {
+            self.promise(port);
+        }
+        message
     }
 
-    /// Takes the held message; what was doomed meanwhile is destroyed.
-    pub fn release(&mut self) -> Message {
-        let message = self.doomed.pop_front().unwrap();
-        self.reaping = false;
-        self.reap();
-        message
+    /// The held message.
+    pub fn top(&mut self) -> &mut Message {
+        self.held.last_mut().unwrap()
+    }
+
+    /// Destroys what is left of the held message's body, and what else is in it.
+    pub fn drop_held(&mut self) {
+        let message = self.held.pop().unwrap();
+        self.destroy_message(message);
+    }
+
+    /// Messages in a queue, and places kept in it.
+    pub fn load(&self, port: Port) -> usize {
+        let promised =
+            self.blocked.is_some_and(|blocked| blocked.port == port && blocked.wait == Wait::Promised);
+        self.ports[port].queue.len() + usize::from(promised)
+    }
+
+    pub fn is_full(&self, port: Port) -> bool {
+        self.load(port) >= self.ports[port].limit as usize
+    }
+
+    /// There may be room for who waits.
+    pub fn promise(&mut self, port: Port) {
+        if let Some(blocked) = self.blocked.as_mut().filter(|blocked| blocked.port == port)
+            && blocked.wait == Wait::Waiting
+        {
+            blocked.wait = Wait::Promised;
+        }
+    }
+
+    pub fn set_limit(&mut self, port: Port, limit: u32) {
+        let more = limit > self.ports[port].limit;
+        self.ports[port].limit = limit;
+        if more {
+            self.promise(port);
+        }
     }
 }

@@ -1,11 +1,14 @@
 //! Names: how rights leave them and come to them, and what goes with a name.
 
-use super::{Entry, Home, Kind, Model, Name, Notice, Port, Ref, Request};
+use super::{Entry, Home, Kind, Model, Name, Notice, Port, Ref, Request, UNGUARDED};
 use std::collections::BTreeMap;
 use xnu_abi::darwin::kern_return::KernReturn as Kern;
 use xnu_abi::darwin::mach_message::MsgType as Type;
 
 type Done = Result<(), Kern>;
+
+/// A right, and whom to tell that its name is gone.
+type Taken = Result<(Ref, Option<Port>), Kern>;
 
 impl Model {
     /// Takes back what a name asked, with the port to tell.
@@ -98,12 +101,18 @@ impl Model {
         self.ports[port].guard.is_some()
     }
 
-    pub fn copy_in(
+    pub fn copy_in(&mut self, task: usize, name: Name, disposition: Type) -> Taken {
+        self.copy_in_guarded(task, name, disposition, None)
+    }
+
+    /// The same for a message that names the guard, which the flags tell of afterwards.
+    pub fn copy_in_guarded(
         &mut self,
         task: usize,
         name: Name,
         disposition: Type,
-    ) -> Result<(Ref, Option<Port>), Kern> {
+        guard: Option<(u64, &mut u16)>,
+    ) -> Taken {
         let entry = self.entry(task, name)?.clone();
         let bad = Err(Kern::KERN_INVALID_RIGHT);
         match disposition {
@@ -114,8 +123,19 @@ impl Model {
             }
             Type::MACH_MSG_TYPE_MOVE_RECEIVE if entry.receive => {
                 let port = entry.port.unwrap();
-                if self.ports[port].special_of.is_some() {
+                let state = &self.ports[port];
+                if state.special_of.is_some() || state.immovable {
                     return Err(Kern::KERN_INVALID_CAPABILITY);
+                }
+                if let Some((context, flags)) = guard {
+                    let fits = match state.guard {
+                        None => *flags & UNGUARDED != 0 && context == 0,
+                        Some(of) => of == context,
+                    };
+                    if !fits {
+                        return Err(Kern::KERN_INVALID_ARGUMENT);
+                    }
+                    *flags |= UNGUARDED;
                 }
                 let mut notify = None;
                 if entry.send > 0 {
@@ -152,6 +172,12 @@ impl Model {
         }
     }
 
+    /// The name that a task has for a port, by which more rights for it come.
+    pub fn known(&self, task: usize, port: Port) -> Option<Name> {
+        let found = self.tasks[task].iter().find(|(_, entry)| entry.port == Some(port) && !entry.once);
+        found.map(|(name, _)| *name)
+    }
+
     /// A right arrives under a name that the engine chose.
     pub fn copy_out(&mut self, task: usize, right: Ref, kind: Kind, name: Name) {
         let port = match right {
@@ -163,11 +189,9 @@ impl Model {
             }
             Ref::Port(port) => port,
         };
-        let known = self.tasks[task].iter().find(|(_, entry)| entry.port == Some(port) && !entry.once);
-        if kind != Kind::Once
-            && let Some((known, _)) = known
-        {
-            assert_eq!(name, *known, "the port has a name");
+        let known = self.known(task, port).filter(|_| kind != Kind::Once);
+        if let Some(known) = known {
+            assert_eq!(name, known, "the port has a name");
         } else {
             assert!(!self.tasks[task].contains_key(&name), "{name:#x} is in use");
             self.tasks[task].insert(name, Entry { port: Some(port), ..Entry::default() });
@@ -194,7 +218,7 @@ impl Model {
         let entry = self.entry(task, name)?.clone();
         if let Some(port) = entry.port {
             let previous = self.cancel(task, name);
-            let room = self.ports[port].queue.len() < self.ports[port].limit as usize;
+            let room = !self.is_full(port);
             if possible && armed && (entry.once || room) {
                 self.notify(notify, Notice::Possible(name), None);
                 return Ok(previous);
