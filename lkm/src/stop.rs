@@ -12,9 +12,9 @@ use crate::thread_state::ThreadState;
 use alloc::vec::Vec;
 use xnu_abi::darwin::kern_return::KernReturn;
 
-/// How somebody looks whether a thread has stopped or is gone: at first often, then less. One that leaves Linux in no two
-/// seconds has no registers to look at.
-const LOOKS: u32 = 2_000;
+/// How long somebody looks whether a thread has stopped or is gone, at first often, then less. One that does not leave Linux
+/// for so long has no registers to look at.
+const LIMIT_NS: u64 = 2_000_000_000;
 const LOOKS_OFTEN: u32 = 100;
 const LOOK_NS: u64 = 50_000;
 const LOOK_LATER_NS: u64 = 1_000_000;
@@ -204,6 +204,18 @@ impl<H: Host> Engine<H> {
         Ok(())
     }
 
+    /// The same, and waits until another thread runs its program no further (`thread_wait`), or Linux does not let it go.
+    pub(crate) fn suspend_and_wait(&self, caller: Caller, thread: ThreadId) -> Result<(), KernReturn> {
+        self.suspend(caller, thread)?;
+        if thread != caller.thread && self.host.stops(thread) {
+            self.await_it(caller, thread, || {
+                let stopped = |of: &Thread| of.suspends == 0 || of.exchange.registers().is_some();
+                self.enter(caller, |state| state.threads.get(thread).is_none_or(stopped)).then_some(())
+            });
+        }
+        Ok(())
+    }
+
     /// Takes one suspension of a thread back.
     pub(crate) fn resume(&self, caller: Caller, thread: ThreadId) -> Result<(), KernReturn> {
         self.enter(caller, |state| {
@@ -262,27 +274,30 @@ impl<H: Host> Engine<H> {
         self.enter(caller, |state| state.threads.get(caller.thread).is_none_or(|of| of.summons.end))
     }
 
-    /// Looks again and again until there is something, or a thread does not react, or the caller is interrupted.
+    /// Looks again and again until there is something, or a thread does not react, or the caller is to end.
     fn await_it<T>(
         &self,
         caller: Caller,
         thread: ThreadId,
         mut look: impl FnMut() -> Option<T>,
     ) -> Option<T> {
-        for number in 1..LOOKS {
-            if let Some(result) = look() {
-                return Some(result);
+        let limit = self.host.now().saturating_add(LIMIT_NS);
+        for number in 1_u32.. {
+            let found = look();
+            let now = self.host.now();
+            if found.is_some() || now >= limit || self.has_suspended() && self.ends(caller) {
+                return found;
             }
             if number % LOOKS_UNHEARD == 0 {
                 self.host.interrupt(thread);
             }
             let wait = if number < LOOKS_OFTEN { LOOK_NS } else { LOOK_LATER_NS };
-            self.sleep_until(caller, self.host.now().saturating_add(wait));
-            if self.has_suspended() && self.ends(caller) {
-                return None;
+            if !self.sleep_until(caller, now.saturating_add(wait)) {
+                // Of a signal, which waits for the end of this.
+                self.host.give_way(caller.thread);
             }
         }
-        look()
+        None
     }
 
     /// Looks at the registers of another thread, or changes them, while it is stopped: it is, or is made to.

@@ -37,6 +37,7 @@ const SUSPEND: u32 = 3605;
 const RESUME: u32 = 3606;
 const ABORT: u32 = 3607;
 const ABORT_SAFELY: u32 = 3608;
+const THREAD_INFO: u32 = 3612;
 const ADOPT_HANDLER: u32 = 3631;
 
 const KERN_INVALID_ARGUMENT: u32 = 4;
@@ -438,8 +439,11 @@ fn settle(thread: u64) -> State {
             return state;
         }
         tries += 1;
-        ensure!(51, tries < 1000, "it is at {rip:#x}, in no call");
-        nap(500);
+        if tries == 5000 {
+            let info = ask(thread, THREAD_INFO, 0, &[0, 1, 3, 10]);
+            ensure!(51, false, "it is at {rip:#x}, in no call: {:?}", &info[8..20]);
+        }
+        nap(1000);
     }
 }
 
@@ -560,7 +564,12 @@ fn terminations() -> u64 {
             nap(round % 300);
         }
         match state {
-            1 => ensure!(70, act(thread, SUSPEND) == 0, "not suspended"),
+            1 => {
+                ensure!(70, act(thread, SUSPEND) == 0, "not suspended");
+                let turns = TURNS.load(SeqCst);
+                nap(50);
+                ensure!(76, TURNS.load(SeqCst) == turns, "it goes on when it is suspended");
+            }
             2 => {
                 forget_later(thread);
                 continue;

@@ -60,7 +60,7 @@ pub(super) fn terminate<H: Host>(call: &mut Call<'_, H>) -> Outcome {
 
 pub(super) fn suspend<H: Host>(call: &mut Call<'_, H>) -> Outcome {
     let thread = call.thread()?;
-    call.engine.suspend(call.caller, thread)
+    call.engine.suspend_and_wait(call.caller, thread)
 }
 
 pub(super) fn resume<H: Host>(call: &mut Call<'_, H>) -> Outcome {
