@@ -282,7 +282,7 @@ impl<H: Host> Engine<H> {
         mut look: impl FnMut() -> Option<T>,
     ) -> Option<T> {
         let limit = self.host.now().saturating_add(LIMIT_NS);
-        for number in 1_u32.. {
+        for number in 1..=u32::MAX {
             let found = look();
             let now = self.host.now();
             if found.is_some() || now >= limit || self.has_suspended() && self.ends(caller) {
