@@ -3,7 +3,8 @@
 //! The guest's root is a directory of the host's, the prefix. What a path leads to is what it would lead to in a
 //! process whose root that directory really is, and two roads go there:
 //!
-//! * `openat2` with `RESOLVE_IN_ROOT`, or `RESOLVE_BENEATH` for a relative path: one call, whatever the depth;
+//! * `openat2`: one call, whatever the depth. With `RESOLVE_IN_ROOT`, or `RESOLVE_BENEATH` for a relative path; without
+//!   bounds, which is cheaper, where no `..` and no link is on the way. A link that comes as a surprise is one call more;
 //! * the component walk (`walk`), for what the kernel does not do for us: names in another case, the way out by
 //!   `/Volumes/SystemRoot`, links of `/proc`, `..` above where a relative path starts, kernels and filters without
 //!   `openat2`.

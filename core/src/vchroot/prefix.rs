@@ -65,6 +65,8 @@ pub struct Vchroot {
     instance: AtomicU32,
     /// Bytes of the path that led to the prefix when it was last looked at.
     pub(super) path_length: AtomicU32,
+    /// How many look-ups are still expected to meet a link, since one did.
+    expected_links: AtomicU32,
 }
 
 impl Vchroot {
@@ -78,6 +80,7 @@ impl Vchroot {
             covered: KeptIdentity::new(),
             instance: AtomicU32::new(0),
             path_length: AtomicU32::new(0),
+            expected_links: AtomicU32::new(0),
         }
     }
 
@@ -105,6 +108,24 @@ impl Vchroot {
     /// The rules in force.
     pub fn options(&self) -> Options {
         Options { case_insensitive: self.has(CASE_INSENSITIVE), root_exit: self.has(ROOT_EXIT) }
+    }
+
+    /// Whether the next look-up is expected to meet a link. Threads may count wrongly here: it is a guess.
+    #[inline(always)]
+    pub(super) fn expects_links(&self) -> bool {
+        let left = self.expected_links.load(Ordering::Relaxed);
+        if left > 0 {
+            self.expected_links.store(left.wrapping_sub(1), Ordering::Relaxed);
+        }
+        left > 0
+    }
+
+    /// A look-up has met a link: the next ones may.
+    #[cold]
+    pub(super) fn saw_link(&self) {
+        /// A wrong guess costs one call more: so it does little.
+        const NEXT: u32 = 64;
+        self.expected_links.store(NEXT, Ordering::Relaxed);
     }
 
     fn has(&self, rule: u32) -> bool {
@@ -140,6 +161,7 @@ impl Vchroot {
             self.rules.store(rules, Ordering::Relaxed);
             self.instance.store(INSTANCES.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
             self.path_length.store(0, Ordering::Relaxed);
+            self.expected_links.store(0, Ordering::Relaxed);
             self.root.set(root);
             self.host.set(host);
             self.directory.store(number, Ordering::Release);

@@ -130,11 +130,7 @@ impl<'a, K: Kernel> Lookup<'a, K> {
         if opening.stays_beneath || !self.is_plain(path, opening.has(flags::O_CREAT)) {
             return None;
         }
-        let (start, resolve) = match path.first() {
-            Some(b'/') => (self.root, flags::RESOLVE_IN_ROOT),
-            _ => (directory, flags::RESOLVE_BENEATH),
-        };
-        match linux::descriptor::openat2(self.kernel, start, path, &opening.how(resolve)) {
+        match self.ask(directory, path, opening) {
             Err(WALK | Errno::EAGAIN | Errno::ENOSYS | Errno::EPERM) => None,
             Err(Errno::ELOOP) if self.has_exit() => None,
             answer => Some(answer),
@@ -197,20 +193,35 @@ impl<'a, K: Kernel> Lookup<'a, K> {
     }
 
     fn openat2(&self, directory: LinuxFd, path: &[u8], opening: &Opening) -> LinuxResult<LinuxFd> {
-        let (start, resolve) = match path.first() {
-            Some(b'/') if opening.stays_beneath => return Err(Errno::EXDEV),
-            Some(b'/') => (self.root, flags::RESOLVE_IN_ROOT),
-            _ => (directory, flags::RESOLVE_BENEATH),
-        };
-        let how = opening.how(resolve);
+        if opening.stays_beneath && path.starts_with(b"/") {
+            return Err(Errno::EXDEV);
+        }
         let mut answer = Err(Errno::EAGAIN);
         for _ in 0..TRIES {
-            answer = linux::descriptor::openat2(self.kernel, start, path, &how);
+            answer = self.ask(directory, path, opening);
             if answer != Err(Errno::EAGAIN) {
                 break;
             }
         }
         answer
+    }
+
+    /// One answer of Linux's. Where neither `..` nor a link is on the way, no bounds are needed, and looking up without
+    /// them is cheaper; where there was a link lately, they are asked for at once.
+    #[inline(always)]
+    fn ask(&self, directory: LinuxFd, path: &[u8], opening: &Opening) -> LinuxResult<LinuxFd> {
+        let (start, resolve) = match path.first() {
+            Some(b'/') => (self.root, flags::RESOLVE_IN_ROOT),
+            _ => (directory, flags::RESOLVE_BENEATH),
+        };
+        if let Some(path) = downward(path).filter(|_| !self.state.expects_links()) {
+            let without_links = Opening { refuses_links: true, ..*opening };
+            match linux::descriptor::openat2(self.kernel, start, path, &without_links.how(0)) {
+                Err(Errno::ELOOP) if !opening.refuses_links => self.state.saw_link(),
+                answer => return answer,
+            }
+        }
+        linux::descriptor::openat2(self.kernel, start, path, &opening.how(resolve))
     }
 
     /// Opens or makes a file where a link on the way may lead to the exit: in one call without links, in a parent that
@@ -412,6 +423,16 @@ impl<'a, K: Kernel> Lookup<'a, K> {
             other => other,
         }
     }
+}
+
+/// A path relative to where it starts, if it can lead nowhere but down from there when no link is followed.
+#[inline(always)]
+fn downward(path: &[u8]) -> Option<&[u8]> {
+    let from = path.iter().position(|byte| *byte != b'/')?;
+    let relative = path.get(from..)?;
+    // All pairs, without a way out, since that takes several at a time.
+    let climbs = relative.windows(2).fold(false, |found, pair| found | (pair == b".."));
+    (!climbs && relative != b"\0").then_some(relative)
 }
 
 /// Where the last component of a path begins, if it is an ordinary name with nothing behind it. `path` ends with its

@@ -164,3 +164,23 @@ fn a_kernel_that_loses_openat2_is_noticed() {
         assert!(mock.calls().iter().all(|call| call.nr != Sysno::Openat2), "{:?}", mock.transcript());
     }
 }
+
+#[test]
+fn where_a_link_was_the_next_look_ups_expect_one() {
+    let (process, start) = process(Options::default(), None, Plan::none());
+    let mock = process.kernel.inner().inner();
+    let [plain, through_link, climbing] =
+        ["/d/e/leaf", "/l/leaf", "/d/../d/e/leaf"].map(|path| mock.place_str(path));
+    mock.keep_calls(true);
+    let calls = |path| {
+        mock.clear_calls();
+        assert!(open(&process, start, path, flags::O_PATH).is_ok());
+        mock.calls().len()
+    };
+    assert_eq!([calls(plain), calls(climbing), calls(plain)], [1, 1, 1]);
+    assert_eq!(calls(through_link), 2);
+    for _ in 0..32 {
+        assert_eq!([calls(through_link), calls(plain)], [1, 1]);
+    }
+    assert_eq!([calls(plain), calls(through_link)], [1, 2]);
+}
