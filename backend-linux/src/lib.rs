@@ -25,7 +25,7 @@ mod user;
 
 pub use device::{Device, DeviceError, device_call};
 #[cfg(feature = "embedded")]
-pub use embedded::{Embedded, RawLock, Surroundings, ThreadSlot};
+pub use embedded::{Course, Embedded, RawLock, Surroundings, ThreadSlot};
 pub use names::PortNames;
 pub use raw::Linux;
 pub use user::recover;

@@ -28,8 +28,8 @@ pub struct Engine<H: Host> {
     pub(crate) exceptions: AtomicBool,
     /// Guard exceptions that threads have earned and nobody took.
     guards: AtomicU32,
-    /// Some thread was suspended.
-    pub(crate) suspended: AtomicBool,
+    /// Some thread is to look in before its program goes on.
+    suspended: AtomicBool,
     /// Some task was replaced or ended: until then every caller's task is good.
     stale: AtomicBool,
 }
@@ -73,6 +73,13 @@ impl<H: Host> Engine<H> {
         self.guards.load(Ordering::Relaxed) != 0
     }
 
+    /// Whether any thread is suspended or wanted for another reason: then each calls [`Engine::look`] before it runs its
+    /// program again. Who is wanted is interrupted after this is so.
+    #[inline]
+    pub fn has_suspended(&self) -> bool {
+        self.suspended.load(Ordering::Acquire)
+    }
+
     /// Takes the guard exception that a thread earned by its last calls.
     pub fn take_guard_exception(&self, caller: Caller) -> Option<GuardException> {
         let taken = self.enter(caller, |state| state.threads.get_mut(caller.thread)?.guard.take());
@@ -91,6 +98,10 @@ impl<H: Host> Engine<H> {
             take_wakes(state, &mut wakes);
             if state.stale {
                 self.stale.store(true, Ordering::Release);
+            }
+            let suspended = state.summoned != 0;
+            if suspended != self.suspended.load(Ordering::Relaxed) {
+                self.suspended.store(suspended, Ordering::Release);
             }
             (result, core::mem::take(&mut state.guards_noted))
         });
@@ -134,7 +145,9 @@ impl<H: Host> Engine<H> {
                     thread.waiting = Waiting::No;
                     return Err(outcome);
                 }
+                let ends = thread.summons.end;
                 let outcome = match woken {
+                    _ if ends => Outcome::Interrupted,
                     Wake::Interrupted => Outcome::Interrupted,
                     _ if deadline.is_some_and(|deadline| deadline <= self.host.now()) => Outcome::TimedOut,
                     _ => return Ok(state.timers_next()),

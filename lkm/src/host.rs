@@ -3,6 +3,7 @@
 use crate::task::{Task, TaskId, Thread, ThreadId};
 use crate::thread_state::ThreadState;
 use crate::trap::TrapArgument;
+use xnu_abi::darwin::kern_return::KernReturn;
 use xnu_abi::linux::Errno;
 use xnu_abi::lkm::Trap;
 
@@ -172,11 +173,20 @@ pub trait Host: Sized {
     /// The task has something there, or cannot have.
     fn allocate_at(&self, task: TaskId, address: u64, size: u64, overwrite: bool) -> Result<(), Fault>;
 
-    /// Whether a thread that is interrupted calls [`Engine::park`](crate::Engine::park) soon, with registers that
-    /// [`Host::registers`] can read.
+    /// Whether a thread that is interrupted calls [`Engine::look`](crate::Engine::look) soon, and
+    /// [`Engine::park`](crate::Engine::park) with registers that [`Host::registers`] can read.
     fn stops(&self, thread: ThreadId) -> bool {
         let _ = thread;
         false
+    }
+
+    /// Begins a thread of the caller's task, which is suspended once before its first instruction; its registers are 0.
+    ///
+    /// # Errors
+    /// `KERN_RESOURCE_SHORTAGE`; `KERN_NOT_SUPPORTED` where programs alone begin threads.
+    fn begin_thread(&self, caller: Caller) -> Result<ThreadId, KernReturn> {
+        let _ = caller;
+        Err(KernReturn::KERN_NOT_SUPPORTED)
     }
 
     /// Reads the registers of a thread that is the caller; whether that can be done.

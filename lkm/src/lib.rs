@@ -62,6 +62,7 @@ pub use mig::{MIG_ROUTINES, MigField, MigGrade, MigRoutine, mig_grade};
 pub use slab::Id;
 pub use space::{ENTRIES_MAX, UREFS_MAX};
 pub use state::Usage;
+pub use stop::{Parked, Stop};
 pub use task::{End, Identity, Open, OpenId, Process, Task, TaskId, Thread, ThreadId};
 pub use thread_state::ThreadState;
 pub use trap::{TrapArgument, TrapGrade, trap_grade};

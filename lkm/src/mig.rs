@@ -12,6 +12,7 @@ mod layout;
 mod port;
 mod rights;
 mod task;
+mod thread;
 mod voucher;
 
 pub use layout::MigField;
@@ -143,6 +144,8 @@ routines! {
     3405 task_info(Word, Word) -> (Counted(94)) = task::task_info;
     3409 task_get_special_port(Word) -> (Port(17)) = task::get_special_port;
     3410 task_set_special_port(Word, Port(17)) -> () = task::set_special_port;
+    3411 thread_create() -> (Port(17)) = thread::create;
+    3412 thread_create_running(Word, Counted(1296)) -> (Port(17)) = thread::create_running;
     3413 task_set_exception_ports(Word, Port(17), Word, Word) -> () = exception::task_set;
     3414 task_get_exception_ports(Word) -> (Counted(32), Handlers, SameCount, SameCount) = exception::task_get;
     3415 task_swap_exception_ports(Word, Port(17), Word, Word) -> (Counted(32), Handlers, SameCount, SameCount) = exception::task_swap;
@@ -150,19 +153,21 @@ routines! {
     3419 semaphore_destroy(Port(17)) -> () = task::semaphore_destroy;
     3455 _kernelrpc_mach_task_is_self() -> (Word) = task::is_self;
     3460 task_get_exception_ports_info(Word) -> (Counted(32), SameCount, SameCount, SameCount) = exception::task_get_info;
+    3600 thread_terminate() -> () = thread::terminate;
     3601 act_get_state(Word, Word) -> (Counted(1296)) = exception::get_others;
     3602 act_set_state(Word, Counted(1296)) -> () = exception::set_others;
     3603 thread_get_state(Word, Word) -> (Counted(1296)) = exception::get_state;
     3604 thread_set_state(Word, Counted(1296)) -> () = exception::set_state;
-    3605 thread_suspend() -> () = exception::suspend;
-    3606 thread_resume() -> () = exception::resume;
-    3607 thread_abort() -> () = exception::abort;
-    3608 thread_abort_safely() -> () = exception::abort;
+    3605 thread_suspend() -> () = thread::suspend;
+    3606 thread_resume() -> () = thread::resume;
+    3607 thread_abort() -> () = thread::abort;
+    3608 thread_abort_safely() -> () = thread::abort_safely;
     3612 thread_info(Word, Word) -> (Counted(32)) = task::thread_info;
     3613 thread_set_exception_ports(Word, Port(17), Word, Word) -> () = exception::thread_set;
     3614 thread_get_exception_ports(Word) -> (Counted(32), Handlers, SameCount, SameCount) = exception::thread_get;
     3615 thread_swap_exception_ports(Word, Port(17), Word, Word) -> (Counted(32), Handlers, SameCount, SameCount) = exception::thread_swap;
     3630 thread_get_exception_ports_info(Word) -> (Counted(32), SameCount, SameCount, SameCount) = exception::thread_get_info;
+    3631 thread_adopt_exception_handler(Port(17), Word, Word, Word) -> () = exception::thread_adopt;
     5400 mach_voucher_extract_attr_content(Word, Word) -> (Bytes(4096)) = voucher::extract_attr_content;
     5401 _kernelrpc_mach_voucher_extract_attr_recipe(Word, Word) -> (Bytes(4096)) = voucher::extract_attr_recipe;
     5402 mach_voucher_extract_all_attr_recipes(Word) -> (Bytes(5120)) = voucher::extract_all_attr_recipes;
@@ -179,10 +184,8 @@ pub fn mig_grade(id: i32) -> MigGrade {
         203..=205 | 207 | 209 | 213 | 215..=222 | 225 | 227 | 228 | 231..=234 => MigGrade::Refused,
         400..=405 | 407 | 413..=416 | 418..=420 | 423..=425 | 1002 | 3000..=3005 => MigGrade::Refused,
         3219..=3221 | 3223 | 3224 | 3230 | 3235 | 3236 | 3239..=3241 => MigGrade::Refused,
-        3401 | 3406..=3408 | 3411 | 3412 | 3420 | 3421 | 3433..=3453 | 3456..=3459 | 3461..=3465 => {
-            MigGrade::Refused
-        }
-        3600 | 3609..=3611 | 3616..=3618 | 3624..=3628 | 3631 => MigGrade::Refused,
+        3401 | 3406..=3408 | 3420 | 3421 | 3433..=3453 | 3456..=3459 | 3461..=3465 => MigGrade::Refused,
+        3609..=3611 | 3616..=3618 | 3624..=3628 => MigGrade::Refused,
         3800..=3819 | 3821..=3826 | 3830 | 3831 | 4000 | 4005 | 4006 | 4008..=4010 => MigGrade::Refused,
         4800..=4826 | 4900..=4902 | 5403 | 5404 | 8000 | 8001 | 51471 | 716_200..=716_203 => {
             MigGrade::Refused

@@ -302,6 +302,9 @@ impl<R> State<R> {
 
     fn exception_next(&mut self) -> Next {
         let Some(of) = self.threads.get_mut(self.caller.thread) else { return Next::Gone };
+        if of.summons.end {
+            return Next::Gone;
+        }
         match of.exchange.answer.take() {
             Some(answer) => Next::Answered(answer),
             None => {
@@ -352,7 +355,47 @@ impl<H: Host> Engine<H> {
         if !self.has_exception_ports() || kind.number() as usize >= EXCEPTIONS {
             return false;
         }
-        [Level::Thread, Level::Task].into_iter().any(|level| self.deliver(caller, level, kind, code, state))
+        [Level::Thread, Level::Task]
+            .into_iter()
+            .any(|level| self.ends(caller) || self.deliver(caller, level, kind, code, state))
+            || self.ends(caller)
+    }
+
+    /// A signal ends the caller's task: who is asked about crashes hears which, and of the fault behind it, if there was one
+    /// (`bsd/kern/kern_exit.c`, `proc_prepareexit`). Whether anybody took it; the task ends in any case.
+    ///
+    /// A task that is about to end is not asked itself, and no corpse of it is made: nobody is told of one.
+    pub fn raise_crash(
+        &self,
+        caller: Caller,
+        signal: i32,
+        fault: Option<(ExceptionType, [u64; 2])>,
+        state: &mut ThreadState,
+    ) -> bool {
+        const SIGNAL_AT: u32 = 24;
+        const KIND_AT: u32 = 20;
+        let (kind, [code, subcode]) =
+            fault.map_or((0, [0, 0]), |(kind, codes)| (kind.number() as u64, codes));
+        let packed = (signal as u64 & 0xff) << SIGNAL_AT | (kind & 0xf) << KIND_AT | code & 0xf_ffff;
+        self.raise_exception(caller, ExceptionType::EXC_CRASH, [packed, subcode], state)
+    }
+
+    /// Stops the other threads of a task that is about to end (`sig_lock_to_exit`).
+    fn stop_others(&self, caller: Caller) {
+        let mut at = Id::NONE;
+        while let Some(thread) = self.enter(caller, |state| {
+            let next = match at.is_none() {
+                true => state.tasks.get(caller.task)?.threads.first(),
+                false => state.threads.get(at)?.next_of_task(),
+            };
+            (!next.is_none()).then_some(next)
+        }) {
+            if thread != caller.thread {
+                // It may be gone by now.
+                let _ = self.suspend(caller, thread);
+            }
+            at = thread;
+        }
     }
 
     fn deliver(
@@ -367,6 +410,9 @@ impl<H: Host> Engine<H> {
             .enter(caller, |engine| engine.exception_ask(level, &Exception { kind, code, state: &*state }));
         if asked != Ok(true) {
             return false;
+        }
+        if kind == ExceptionType::EXC_CRASH {
+            self.stop_others(caller);
         }
         let answer = loop {
             match self.enter(caller, |state| state.exception_next()) {

@@ -75,6 +75,8 @@ pub(crate) struct State<R> {
     pub(crate) guards_noted: u32,
     /// Some task was replaced or ended.
     pub(crate) stale: bool,
+    /// Threads that are to look in before their programs go on.
+    pub(crate) summoned: usize,
     no_space: Space,
 }
 
@@ -102,6 +104,7 @@ impl<R> State<R> {
             wakes: Vec::new(),
             guards_noted: 0,
             stale: false,
+            summoned: 0,
             no_space: Space::dead(),
         }
     }

@@ -17,6 +17,7 @@ use crate::semaphore::{Semaphore, SemaphoreId};
 use crate::slab::{Id, Links, List, Node};
 use crate::space::{ENTRIES_MAX, Space};
 use crate::state::State;
+use crate::stop::Summons;
 use alloc::vec::Vec;
 use xnu_abi::darwin::kern_return::KernReturn;
 use xnu_abi::lkm::args::UidgidArgs;
@@ -235,6 +236,9 @@ pub struct Thread {
     pub(crate) exchange: Exchange,
     /// How often it was suspended and not resumed.
     pub(crate) suspends: u32,
+    pub(crate) summons: Summons,
+    /// A C library made it, and alone ends it (`THREAD_TAG_PTHREAD`).
+    pub(crate) is_pthread: bool,
     /// The addresses of its `pthread_t` and of its dispatch queue.
     pub(crate) handles: (u64, u64),
     pub(crate) cancel: Cancel,
@@ -257,6 +261,8 @@ impl Thread {
             exceptions: None,
             exchange: Exchange::NONE,
             suspends: 0,
+            summons: Summons::NONE,
+            is_pthread: false,
             handles: (0, 0),
             cancel: Cancel { pending: false, disabled: false },
             wake_due: false,
@@ -417,6 +423,7 @@ impl<R> State<R> {
     pub(crate) fn thread_end(&mut self, thread: ThreadId) {
         let Some(Thread { self_port, .. }) = self.threads.get(thread) else { return };
         let self_port = *self_port;
+        self.summon(thread, |of| (of.suspends, of.summons) = (0, Summons::NONE));
         self.wait_leave(thread);
         let of = self.threads.at_mut(thread);
         let slot = core::mem::replace(&mut of.slot, Id::NONE);

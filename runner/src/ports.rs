@@ -2,14 +2,17 @@
 
 use crate::cli::LkmChoice;
 use crate::heap;
-use crate::trap::{GuestThread, INTERRUPTION, current_thread};
+use crate::trap::{GuestThread, INTERRUPTION, begin_bare_thread, current_thread};
 use std::sync::atomic::{AtomicI32, Ordering};
 use xnu_abi::linux::Errno;
 use xnu_abi::lkm::Trap;
-use xnu_backend_linux::{Device, DeviceError, Embedded, Linux, Surroundings, ThreadSlot, device_call};
+use xnu_backend_linux::{
+    Course, Device, DeviceError, Embedded, Linux, Surroundings, ThreadSlot, device_call,
+};
 use xnu_core::registers::Registers;
 use xnu_core::reserved::Reserved;
 use xnu_core::signal::Info;
+use xnu_core::threads::NewThread;
 use xnu_core::{Lkm, Thread, TrapArg};
 
 /// The process around the engine: threads on their call stacks.
@@ -47,6 +50,17 @@ impl Surroundings for Guests {
 
     fn is_signalled(&self) -> bool {
         self.thread().is_none_or(GuestThread::is_signalled)
+    }
+
+    fn asks_about_exceptions(&self) {
+        if let Some(thread) = self.thread() {
+            let process = thread.guest.process;
+            process.actions.ask(&process.kernel);
+        }
+    }
+
+    fn begin_thread(&self, new: &NewThread) -> Result<u64, Errno> {
+        begin_bare_thread(new)
     }
 
     /// The log is the trace's, if there is one.
@@ -112,9 +126,22 @@ impl Ports {
         self.engine.has_suspended()
     }
 
-    /// As [`Embedded::park`].
-    pub fn park(&self, thread: &mut Thread, again: Option<Registers>) -> bool {
-        self.engine.park(thread, again)
+    /// As [`Embedded::stop`].
+    pub fn stop(&self, thread: &mut Thread, at_call: Option<Registers>) -> Course {
+        self.engine.stop(thread, at_call)
+    }
+
+    /// As [`Embedded::introduce`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn introduce(&self) -> Result<u64, Errno> {
+        self.engine.introduce()
+    }
+
+    /// As [`Embedded::mark_pthread`].
+    pub fn mark_pthread(&self) {
+        self.engine.mark_pthread();
     }
 
     /// Suspends the calling thread: it stops before its program goes on, until somebody resumes it.

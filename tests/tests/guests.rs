@@ -98,6 +98,13 @@ fn threads_talk_by_messages_and_semaphores() {
 }
 
 #[test]
+fn threads_are_begun_stopped_and_ended_by_others() {
+    says("bare_threads", &[], 0, "1000 threads ended, 120 waits looked at\n");
+    says("bare_threads", &["first"], 7, "alone\n");
+    says("bare_threads", &["last"], 0, "the last\n");
+}
+
+#[test]
 fn a_thread_debugs_others_that_fault_or_run() {
     says("debugger", &[], 0, "1000 faults repaired, a course changed\n");
 }

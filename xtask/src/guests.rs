@@ -49,6 +49,7 @@ const fn variant(name: &'static str, source: &'static str) -> Guest {
 static GUESTS: &[Guest] = &[
     guest("args"),
     guest("bad_pointers"),
+    guest("bare_threads"),
     guest("big_bss"),
     guest("close_all"),
     guest("commpage"),

@@ -14,10 +14,12 @@ use crate::{Linux, user};
 use alloc::vec::Vec;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use xnu_abi::darwin::kern_return::KernReturn;
 use xnu_abi::linux::{Errno, Timespec, flags};
 use xnu_core::linux::{self, LinuxFd};
 use xnu_core::registers::{RFLAGS_FIXED, RFLAGS_USER, Registers};
 use xnu_core::signal::{vectors_from_state, vectors_to_state};
+use xnu_core::threads::NewThread;
 use xnu_core::{Kernel, Thread, UserAddr};
 use xnu_lkm::{Caller, Fault, Host, Machine, TaskId, TaskUsage, ThreadId, ThreadState, Times, Wake};
 
@@ -315,6 +317,24 @@ impl<S: Surroundings> Host for LinuxHost<S> {
     fn stops(&self, thread: ThreadId) -> bool {
         let is_known = self.bed(thread).is_some_and(|bed| bed.tid.load(Ordering::Relaxed) != 0);
         is_known && self.surroundings.interruption().is_some()
+    }
+
+    fn begin_thread(&self, caller: Caller) -> Result<ThreadId, KernReturn> {
+        let Some(own) = self.lent(caller.thread) else { return Err(KernReturn::KERN_NOT_SUPPORTED) };
+        // SAFETY: lent by the caller, who waits for this call to end and does not touch it meanwhile.
+        let signals = unsafe { &own.as_ref().signals };
+        let new = NewThread {
+            registers: Registers { rflags: RFLAGS_FIXED, ..Registers::default() },
+            gs_base: 0,
+            mask: signals.put_away.unwrap_or(signals.mask),
+            is_suspended: true,
+            port_at: UserAddr::NULL,
+        };
+        match self.surroundings.begin_thread(&new) {
+            Ok(thread) => Ok(ThreadId::from_bits(thread)),
+            Err(Errno::ENOSYS) => Err(KernReturn::KERN_NOT_SUPPORTED),
+            Err(_) => Err(KernReturn::KERN_RESOURCE_SHORTAGE),
+        }
     }
 
     fn registers(&self, thread: ThreadId, into: &mut ThreadState) -> bool {

@@ -32,6 +32,7 @@ use xnu_core::linux::credentials::Kind;
 use xnu_core::registers::Registers;
 use xnu_core::reserved::Reserved;
 use xnu_core::signal::{Info, exception};
+use xnu_core::threads::NewThread;
 use xnu_core::{Lkm, Thread, TrapArg, linux};
 use xnu_lkm::{
     Caller, Engine, Host, Identity, Legacy, Lock, OpenId, Process, TaskId, ThreadId, ThreadState,
@@ -70,8 +71,33 @@ pub trait Surroundings: Copy + 'static {
         true
     }
 
+    /// Begins a thread of the program's, which calls [`Embedded::introduce`] and suspends itself before its first
+    /// instruction; what it was answered there.
+    ///
+    /// # Errors
+    /// `ENOSYS` where nobody can; as `bsdthread_create`.
+    fn begin_thread(&self, _: &NewThread) -> Result<u64, Errno> {
+        Err(Errno::ENOSYS)
+    }
+
+    /// Somebody wants to be asked about exceptions from here on.
+    fn asks_about_exceptions(&self) {}
+
     /// A line for the log.
     fn log(&self, _: &str) {}
+}
+
+/// How a thread goes on that was about to run its program ([`Embedded::stop`]).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Course {
+    /// As it was about to.
+    On,
+    /// With the registers that it has now.
+    Changed,
+    /// With the call that it was in, anew: its registers are those behind it.
+    Again,
+    /// Not at all: it ends.
+    Ends,
 }
 
 /// An engine and its one task.
@@ -93,6 +119,8 @@ pub struct Embedded<S: Surroundings> {
     legacy: FutexLock<Option<Legacy>>,
     /// The change of users and groups that the engine knows of.
     id_changes: AtomicU32,
+    /// Whoever is around knows that somebody is asked about exceptions.
+    asks: AtomicBool,
 }
 
 impl<S: Surroundings> fmt::Debug for Embedded<S> {
@@ -112,6 +140,7 @@ impl<S: Surroundings> Embedded<S> {
             frozen: AtomicBool::new(false),
             legacy: FutexLock::free(None),
             id_changes: AtomicU32::new(0),
+            asks: AtomicBool::new(false),
         }
     }
 
@@ -255,7 +284,7 @@ impl<S: Surroundings> Embedded<S> {
         }
     }
 
-    /// Suspends the calling thread, which [`Embedded::park`] obeys.
+    /// Suspends the calling thread, which [`Embedded::stop`] obeys.
     #[cold]
     pub fn suspend_caller(&self) {
         if let Some(inner) = self.made()
@@ -265,31 +294,68 @@ impl<S: Surroundings> Embedded<S> {
         }
     }
 
-    /// Whether any thread was ever suspended: then each calls [`Embedded::park`] before its program goes on.
+    /// Tells the engine of the calling thread; who it is there.
+    ///
+    /// # Errors
+    /// There is no memory.
+    pub fn introduce(&self) -> Result<u64, Errno> {
+        self.caller(self.inner()?).map(|caller| caller.thread.to_bits())
+    }
+
+    /// The calling thread is a C library's, which alone ends it.
+    pub fn mark_pthread(&self) {
+        if let Some(inner) = self.made()
+            && let Ok(caller) = self.caller(inner)
+        {
+            inner.engine.mark_pthread(caller);
+        }
+    }
+
+    /// Whether anything is wanted of any thread: then each calls [`Embedded::stop`] before its program goes on.
     #[inline]
     pub fn has_suspended(&self) -> bool {
         self.made().is_some_and(|inner| inner.engine.has_suspended())
     }
 
-    /// Blocks the calling thread while it is suspended, before its program goes on with these registers; or with others,
-    /// where somebody changed them. One that was in a call which ended for this alone makes it `again`. Whether it was
-    /// suspended.
+    /// Blocks the calling thread while it is suspended, before its program goes on with these registers. Where it was in a
+    /// call that ended early, those at the call are given too: where a suspension alone ended it, it shows these, and the
+    /// call is made anew, unless somebody has the thread go on elsewhere or aborts it.
     #[cold]
     #[inline(never)]
-    pub fn park(&self, thread: &mut Thread, again: Option<Registers>) -> bool {
-        let Some(inner) = self.made() else { return false };
-        let Ok(caller) = self.caller(inner) else { return false };
-        if !inner.engine.is_suspended(caller) {
-            return false;
+    pub fn stop(&self, thread: &mut Thread, at_call: Option<Registers>) -> Course {
+        let Some(inner) = self.made() else { return Course::On };
+        let Ok(caller) = self.caller(inner) else { return Course::On };
+        let mut stop = inner.engine.look(caller);
+        let answered = thread.registers;
+        let mut again = at_call.filter(|_| stop.goes_unnoticed);
+        let mut course = Course::On;
+        while stop.is_suspended && !stop.ends {
+            course = Course::Changed;
+            if let Some(at_call) = again {
+                thread.registers = at_call;
+            }
+            let parked = match self.surroundings.slot() {
+                Some(slot) => slot.lend(thread, || inner.engine.park(caller)),
+                None => inner.engine.park(caller),
+            };
+            if parked.changed {
+                let there = thread.registers;
+                again = again
+                    .filter(|at_call| at_call.rip == there.rip)
+                    .map(|at_call| Registers { rax: at_call.rax, ..there });
+            } else if parked.aborted && again.take().is_some() {
+                thread.registers = answered;
+            }
+            stop = inner.engine.look(caller);
         }
-        if let Some(again) = again {
-            thread.registers = again;
+        match again {
+            _ if stop.ends => Course::Ends,
+            Some(at_call) => {
+                thread.registers = at_call;
+                Course::Again
+            }
+            None => course,
         }
-        match self.surroundings.slot() {
-            Some(slot) => slot.lend(thread, || inner.engine.park(caller)),
-            None => inner.engine.park(caller),
-        }
-        true
     }
 }
 
@@ -327,6 +393,10 @@ impl<S: Surroundings> Lkm for Embedded<S> {
         let result = inner.engine.trap_with(caller, Some(trap), argument);
         if inner.engine.has_guard_exceptions() {
             self.guard(inner, caller);
+        }
+        if inner.engine.has_exception_ports() && !self.asks.load(Ordering::Relaxed) {
+            self.asks.store(true, Ordering::Relaxed);
+            self.surroundings.asks_about_exceptions();
         }
         if trap == Trap::ThreadDeathAnnounce
             && let Some(slot) = self.surroundings.slot()

@@ -1,7 +1,7 @@
 //! Messages (`osfmk/ipc/mach_msg.c`).
 
 use crate::kernel::Kernel;
-use crate::lkm::{Lkm, TrapArg};
+use crate::lkm::Lkm;
 use crate::process::Context;
 use crate::table::SysResult;
 use crate::user::UserAddr;
@@ -92,12 +92,7 @@ fn make<K, L: Lkm>(
     trap: Trap,
     args: &mut (impl FromBytes + IntoBytes),
 ) -> Result<MachMsgReturn, Errno> {
-    let process = cx.process;
-    let argument = TrapArg::Struct(args.as_mut_bytes());
-    process
-        .lkm
-        .call_lending(trap, argument, cx.thread.as_deref_mut())
-        .map(|value| MachMsgReturn::new(value as i32))
+    super::make_lending(cx, trap, args).map(MachMsgReturn::new)
 }
 
 /// What a call answers that did not get as far as a message: there are no ports, or the call was interrupted.

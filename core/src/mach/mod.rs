@@ -16,6 +16,7 @@ pub mod vm;
 pub mod voucher;
 
 use crate::lkm::{Lkm, TrapArg};
+use crate::process::Context;
 use crate::table::SysResult;
 use xnu_abi::darwin::kern_return::{KernReturn, MachMsgReturn};
 use xnu_abi::linux::Errno;
@@ -63,10 +64,33 @@ fn make<L: Lkm>(lkm: &L, trap: Trap, args: &mut (impl FromBytes + IntoBytes)) ->
     lkm.call_raw(trap, TrapArg::Struct(args.as_mut_bytes())).map(|value| value as i32)
 }
 
+/// The same for a trap that waits: meanwhile others may look at the registers of the calling thread, or change them.
+fn make_lending<K, L: Lkm>(
+    cx: &mut Context<'_, K, L>,
+    trap: Trap,
+    args: &mut (impl FromBytes + IntoBytes),
+) -> Result<i32, Errno> {
+    let argument = TrapArg::Struct(args.as_mut_bytes());
+    cx.process.lkm.call_lending(trap, argument, cx.thread.as_deref_mut()).map(|value| value as i32)
+}
+
+/// As [`serve`], for a trap that waits.
+fn wait_at<K, L: Lkm>(
+    cx: &mut Context<'_, K, L>,
+    trap: Trap,
+    mut args: impl FromBytes + IntoBytes,
+) -> SysResult<i32> {
+    served(make_lending(cx, trap, &mut args))
+}
+
 /// The same for a trap that answers a `kern_return_t`. Memory that cannot be reached is `KERN_MEMORY_ERROR`
 /// (`bsd/libkern/copyio.h`, `mach_copyin`); what nobody serves is not supported.
 fn serve<L: Lkm>(lkm: &L, trap: Trap, mut args: impl FromBytes + IntoBytes) -> SysResult<i32> {
-    Ok(match make(lkm, trap, &mut args) {
+    served(make(lkm, trap, &mut args))
+}
+
+fn served(answer: Result<i32, Errno>) -> SysResult<i32> {
+    Ok(match answer {
         Ok(value) => value,
         Err(Errno::EFAULT) => KernReturn::KERN_MEMORY_ERROR.number(),
         Err(Errno::ENOSYS) => KernReturn::KERN_NOT_SUPPORTED.number(),

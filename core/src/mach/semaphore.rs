@@ -1,6 +1,6 @@
 //! Semaphores (`osfmk/kern/sync_sema.c`).
 
-use super::serve;
+use super::{serve, wait_at};
 use crate::kernel::Kernel;
 use crate::lkm::Lkm;
 use crate::process::Context;
@@ -33,12 +33,12 @@ pub fn signal_thread<K: Kernel, L: Lkm>(
 
 /// `semaphore_wait`.
 pub fn wait<K: Kernel, L: Lkm>(cx: &mut Context<'_, K, L>, wait: u32) -> SysResult<i32> {
-    serve(cx.lkm(), Trap::SemaphoreWaitTrap, SemaphoreWaitArgs { signal: wait })
+    wait_at(cx, Trap::SemaphoreWaitTrap, SemaphoreWaitArgs { signal: wait })
 }
 
 /// `semaphore_wait_signal`: waits at one and signals another in the same step.
 pub fn wait_signal<K: Kernel, L: Lkm>(cx: &mut Context<'_, K, L>, wait: u32, signal: u32) -> SysResult<i32> {
-    serve(cx.lkm(), Trap::SemaphoreWaitSignalTrap, SemaphoreWaitSignalArgs { wait, signal })
+    wait_at(cx, Trap::SemaphoreWaitSignalTrap, SemaphoreWaitSignalArgs { wait, signal })
 }
 
 /// `semaphore_timedwait`: waits so long at most.
@@ -49,7 +49,7 @@ pub fn timed_wait<K: Kernel, L: Lkm>(
     nsec: i32,
 ) -> SysResult<i32> {
     let args = SemaphoreTimedwaitArgs { wait, sec, nsec: nsec as u32 };
-    serve(cx.lkm(), Trap::SemaphoreTimedwaitTrap, args)
+    wait_at(cx, Trap::SemaphoreTimedwaitTrap, args)
 }
 
 /// `semaphore_timedwait_signal`.
@@ -61,5 +61,5 @@ pub fn timed_wait_signal<K: Kernel, L: Lkm>(
     nsec: i32,
 ) -> SysResult<i32> {
     let args = SemaphoreTimedwaitSignalArgs { wait, signal, sec, nsec: nsec as u32 };
-    serve(cx.lkm(), Trap::SemaphoreTimedwaitSignalTrap, args)
+    wait_at(cx, Trap::SemaphoreTimedwaitSignalTrap, args)
 }

@@ -1,6 +1,6 @@
 //! Clocks and timers (`osfmk/kern/clock.c`, `osfmk/kern/clock_oldops.c`, `osfmk/kern/mk_timer.c`).
 
-use super::{kern, make, name, serve};
+use super::{kern, make_lending, name, serve};
 use crate::convert::errno::ToBsd;
 use crate::kernel::Kernel;
 use crate::linux;
@@ -64,7 +64,7 @@ pub fn clock_sleep<K: Kernel, L: Lkm>(
     wakeup: UserPtr<[i32; 2]>,
 ) -> SysResult<i32> {
     let mut args = ClockSleepArgs { clock, kind, sec, nsec };
-    let answer = match make(cx.lkm(), Trap::ClockSleepTrap, &mut args) {
+    let answer = match make_lending(cx, Trap::ClockSleepTrap, &mut args) {
         Ok(value) => KernReturn::new(value),
         Err(Errno::ENOSYS) => KernReturn::KERN_FAILURE,
         Err(_) => KernReturn::KERN_ABORTED,

@@ -11,7 +11,7 @@ use crate::convert::signal::{bit, to_linux};
 use crate::kernel::{Fault, Kernel};
 use crate::linux::signal::rt_sigaction;
 use crate::process::{Process, Thread};
-use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use xnu_abi::darwin::signal::{SigactionFlags, Sigaltstack, Signal};
 
 use xnu_abi::linux::{KernelSigaction, flags};
@@ -128,6 +128,8 @@ pub struct Actions {
     host_restorer: AtomicU64,
     /// Whether `sigreturn` checks its token: not chosen yet (it does), yes, no.
     validation: AtomicU8,
+    /// Somebody is asked about faults before they are signals.
+    asks: AtomicBool,
 }
 
 const NOT_CHOSEN: u8 = 0;
@@ -142,6 +144,7 @@ impl Actions {
             host_handler: AtomicU64::new(0),
             host_restorer: AtomicU64::new(0),
             validation: AtomicU8::new(NOT_CHOSEN),
+            asks: AtomicBool::new(false),
         }
     }
 
@@ -165,6 +168,15 @@ impl Actions {
     /// The handler and the restorer that [`Actions::set_host`] was told.
     pub fn host(&self) -> (u64, u64) {
         (self.host_handler.load(Ordering::Acquire), self.host_restorer.load(Ordering::Acquire))
+    }
+
+    /// From here on faults come to the runner's own handler first, whatever the guest's actions are.
+    pub fn ask<K: Kernel>(&self, kernel: &K) {
+        if !self.asks.swap(true, Ordering::AcqRel) {
+            for signal in FAULTS {
+                install(kernel, self, signal);
+            }
+        }
     }
 
     /// The action of a signal; the default for what is no signal.
@@ -383,6 +395,9 @@ pub const KEPT: u32 = 1 << 9 | 1 << 10 | 1 << 11;
 /// Signals that Darwin ignores by default, and that end the process by Linux's default for their numbers.
 pub const DEFAULTS_DIFFER: [Signal; 2] = [Signal::SIGIO, Signal::SIGINFO];
 
+/// Other signals of the guest's own faults.
+const FAULTS: [Signal; 3] = [Signal::SIGILL, Signal::SIGTRAP, Signal::SIGFPE];
+
 /// Tells Linux about the action of a signal: the runner's handler where the guest catches it, else the default or
 /// nothing. Linux is not told about the kept signals: those are the runner's, whatever the guest wants.
 pub fn install<K: Kernel>(kernel: &K, actions: &Actions, signal: Signal) {
@@ -400,6 +415,7 @@ pub fn install<K: Kernel>(kernel: &K, actions: &Actions, signal: Signal) {
         linux_flags |= flags::SA_NOCLDWAIT;
     }
     let handler = match action.handler {
+        _ if actions.asks.load(Ordering::Acquire) && FAULTS.contains(&signal) => handler,
         SIG_DFL if DEFAULTS_DIFFER.contains(&signal) => SIG_IGN,
         SIG_DFL | SIG_IGN => action.handler,
         _ => handler,

@@ -1,7 +1,8 @@
-//! Of the subsystems `task` and `thread_act`: exception ports, registers, and threads that are stopped
-//! (`osfmk/kern/ipc_tt.c`, `osfmk/kern/thread_act.c`).
+//! Of the subsystems `task` and `thread_act`: exception ports and registers (`osfmk/kern/ipc_tt.c`,
+//! `osfmk/kern/thread_act.c`).
 //!
-//! Differs from XNU: no task is protected from who has its control port, so handlers may be of any kind for all.
+//! Differs from XNU: no task is protected from who has its control port, so handlers may be of any kind for all. Who asks to
+//! be told of corpses never is: none is made. No thread has watchpoints.
 
 use super::layout::Value;
 use super::{Call, Outcome};
@@ -10,7 +11,7 @@ use crate::host::Host;
 use crate::port::{PortId, PortRef, Receiver};
 use crate::slab::Id;
 use crate::state::State;
-use crate::task::{self, TaskId, ThreadId, Waiting};
+use crate::task::{self, TaskId, ThreadId};
 use crate::thread_state::{ThreadState, is_flavor};
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
@@ -264,6 +265,12 @@ pub(super) fn thread_swap<H: Host>(call: &mut Call<'_, H>) -> Outcome {
     set(call, whose, true)
 }
 
+/// No task's handlers are frozen, without which no thread of it adopts the hardened one.
+pub(super) fn thread_adopt<H: Host>(call: &mut Call<'_, H>) -> Outcome {
+    call.thread()?;
+    Err(KernReturn::KERN_DENIED)
+}
+
 /// The registers of a thread: the caller's own, or those that the engine keeps, for which the thread may have to stop.
 fn registers<H: Host>(call: &Call<'_, H>, thread: ThreadId) -> Result<ThreadState, KernReturn> {
     let mut own = ThreadState::default();
@@ -303,32 +310,4 @@ pub(super) fn set_state<H: Host>(call: &mut Call<'_, H>) -> Outcome {
     }
     let set = |of: &mut task::Thread| Some(of.exchange.registers_mut()?.set(flavor, &words));
     call.engine.with_stopped(call.caller, thread, set)?
-}
-
-pub(super) fn suspend<H: Host>(call: &mut Call<'_, H>) -> Outcome {
-    let thread = call.thread()?;
-    call.engine.suspend(call.caller, thread)
-}
-
-pub(super) fn resume<H: Host>(call: &mut Call<'_, H>) -> Outcome {
-    let thread = call.thread()?;
-    call.engine.resume(call.caller, thread)
-}
-
-/// Ends what a thread waits for, here or in a call of the host's; all of it can be begun anew.
-pub(super) fn abort<H: Host>(call: &mut Call<'_, H>) -> Outcome {
-    let thread = call.thread()?;
-    call.enter(|state| {
-        let waiting = state.threads.get(thread).ok_or(KernReturn::KERN_TERMINATED)?.waiting;
-        let waits = !matches!(waiting, Waiting::No | Waiting::Suspended | Waiting::Done(_));
-        if !state.exception_abort(thread) && waits {
-            state.wait_leave(thread);
-            state.wake(thread, task::Outcome::Interrupted);
-        }
-        Ok(())
-    })?;
-    if thread != call.caller.thread {
-        call.engine.host.interrupt(thread);
-    }
-    Ok(())
 }

@@ -71,7 +71,7 @@ impl<R> State<R> {
         }
     }
 
-    fn made_send(&mut self, port: PortId) -> PortRef {
+    pub(super) fn made_send(&mut self, port: PortId) -> PortRef {
         if port.is_none() {
             return PortRef::Null;
         }

@@ -32,6 +32,7 @@ use xnu_core::reserved::CapacityError;
 pub use area::{GuestThread, current_thread};
 pub use handler::INTERRUPTION;
 pub use kernel::Trapped;
+pub use threads::begin_bare as begin_bare_thread;
 
 /// The guest's process, as the runner has it.
 pub type GuestProcess = Process<Trapped, Ports>;

@@ -17,6 +17,7 @@ use std::sync::atomic::Ordering;
 use xnu_abi::darwin::Errno;
 use xnu_abi::darwin::signal::{SigactionFlags, Signal};
 use xnu_abi::linux::KernelSigaction;
+use xnu_backend_linux::Course;
 use xnu_core::dispatch::{self, Call};
 use xnu_core::registers::Registers;
 use xnu_core::signal::{Info, KEPT, Next, deliver_next, force, install};
@@ -54,7 +55,7 @@ pub(super) unsafe extern "sysv64" fn serve(thread: *mut GuestThread) {
                 // Made because the page had no time to tell.
                 commpage::refresh(&process.kernel);
             }
-            if reply == Reply::Error(Errno::EINTR) {
+            if reply == Reply::Error(Errno::EINTR) || is_aborted_sleep(&call, reply) {
                 thread.interrupted = Some((thread.thread.registers, is_restartable(&call)));
             }
             if reply == Reply::Unchanged && bsd && call.number == BSDTHREAD_TERMINATE {
@@ -118,7 +119,7 @@ pub(super) unsafe extern "sysv64" fn leave(thread: *mut GuestThread) {
             if come_back_to_mask(thread) {
                 continue;
             }
-            if process.lkm.has_suspended() && park(thread) {
+            if process.lkm.has_suspended() && stop(thread) {
                 continue;
             }
             thread.interrupted = None;
@@ -131,11 +132,8 @@ pub(super) unsafe extern "sysv64" fn leave(thread: *mut GuestThread) {
             tell(thread, &info);
         }
         match deliver_next(process, &mut thread.thread) {
-            Next::Go if come_back_to_mask(thread) => {}
-            Next::Go => {
-                unwatch(thread);
-                return;
-            }
+            // Nothing is deliverable any more; the rest is as without.
+            Next::Go => {}
             Next::Entered => {
                 let mask = thread.thread.signals.mask & !KEPT;
                 // The mask is the one that the core computed: Linux has nothing to refuse.
@@ -146,19 +144,25 @@ pub(super) unsafe extern "sysv64" fn leave(thread: *mut GuestThread) {
     }
 }
 
-/// Waits while the thread is suspended; whether it was. A call that ended for that alone is made anew.
+/// Waits while the thread is suspended, or ends it; whether something else may be ready by now. A call that ended for a
+/// suspension alone is made anew.
 #[cold]
 #[inline(never)]
-fn park(thread: &mut GuestThread) -> bool {
-    let again =
-        thread.interrupted.map(|(at_call, _)| Registers { rip: at_call.rip - SYSCALL_BYTES, ..at_call });
-    let process = &thread.guest.process;
-    let parked = process.lkm.park(&mut thread.thread, again);
-    if parked {
-        thread.interrupted = None;
-        thread.all_registers = 1;
+fn stop(thread: &mut GuestThread) -> bool {
+    let at_call = thread.interrupted.map(|(at_call, _)| at_call);
+    let course = thread.guest.process.lkm.stop(&mut thread.thread, at_call);
+    match course {
+        Course::On => return false,
+        Course::Changed => {}
+        Course::Again => {
+            let registers = &mut thread.thread.registers;
+            registers.rip = registers.rip.wrapping_sub(SYSCALL_BYTES);
+        }
+        Course::Ends => threads::end_here(thread),
     }
-    parked
+    thread.interrupted = None;
+    thread.all_registers = 1;
+    true
 }
 
 /// The length of the instruction.
@@ -207,6 +211,13 @@ fn forked(thread: &mut GuestThread, reply: Reply) {
 
 /// The exit status of a child that could not be made a guest's.
 const CANNOT_GO_ON: i32 = 126;
+
+/// Whether a call is `mach_wait_until`, and an interruption ended it: it waits for the same time when it is made anew.
+fn is_aborted_sleep(call: &Call, reply: Reply) -> bool {
+    const WAIT_UNTIL: u32 = 90;
+    const KERN_ABORTED: u64 = 14;
+    call.class == Class::Mach && call.number == WAIT_UNTIL && matches!(reply, Reply::Value(KERN_ABORTED, _))
+}
 
 /// Whether XNU makes the call anew after a handler with `SA_RESTART`.
 fn is_restartable(call: &Call) -> bool {

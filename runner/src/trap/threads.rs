@@ -21,7 +21,7 @@ use super::area::{AREA, GuestThread, current_thread, protect_gaps};
 use super::entry::{arm, clone_thread, enter};
 use super::{Guest, GuestProcess};
 use std::ptr;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use xnu_abi::linux::{Errno, Sysno};
 use xnu_abi::lkm::Trap;
 use xnu_core::linux::futex::{ANYBODY, Futex};
@@ -136,7 +136,19 @@ impl Threads {
 /// What a new thread is told, and tells.
 pub(super) struct Birth<'a> {
     new: &'a NewThread,
+    kind: Kind,
     result: AtomicU32,
+    /// Who it is to the engine, for a bare one.
+    known_as: AtomicU64,
+}
+
+/// Who has a thread begun.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    /// A C library, which alone ends it.
+    Pthread,
+    /// Somebody who has the task's port.
+    Bare,
 }
 
 /// [`Birth::result`] before there is one, and a good one. Others are errors.
@@ -155,6 +167,18 @@ fn own_mask(signals: &ThreadSignals) -> u64 {
 
 /// Begins a thread of the calling guest thread's process.
 pub(super) fn begin(new: &NewThread) -> Result<(), Errno> {
+    begin_as(new, Kind::Pthread).map(|_| ())
+}
+
+/// The same for a thread that no C library knows of; who it is to the engine.
+///
+/// # Errors
+/// `EAGAIN`, `ENOMEM`: there are as many as there can be.
+pub fn begin_bare(new: &NewThread) -> Result<u64, Errno> {
+    begin_as(new, Kind::Bare)
+}
+
+fn begin_as(new: &NewThread, kind: Kind) -> Result<u64, Errno> {
     let creator = current_thread().ok_or(Errno::ENOSYS)?;
     let guest = creator.guest;
     let (threads, kernel) = (&guest.threads, &guest.process.kernel);
@@ -167,7 +191,7 @@ pub(super) fn begin(new: &NewThread) -> Result<(), Errno> {
         area.write(creator.like(new));
         &mut *area
     };
-    let birth = Birth { new, result: AtomicU32::new(UNBORN) };
+    let birth = Birth { new, kind, result: AtomicU32::new(UNBORN), known_as: AtomicU64::new(0) };
     // The thread begins with this mask: no signal may find it half made. It also ends a watch of the maker's.
     let mask = block(kernel, all_but_kept())?;
     threads.alive.fetch_add(1, Ordering::AcqRel);
@@ -180,7 +204,7 @@ pub(super) fn begin(new: &NewThread) -> Result<(), Errno> {
         }
     };
     let _ = set_mask(kernel, mask);
-    result
+    result.map(|()| birth.known_as.load(Ordering::Acquire))
 }
 
 /// Waits until a thread has what it needs, or has found that it cannot have it.
@@ -212,7 +236,7 @@ pub(super) unsafe extern "sysv64" fn first_steps(
     // SAFETY: the caller's promise.
     let (thread, told) = unsafe { (&mut *thread, &*birth) };
     let kernel = &thread.guest.process.kernel;
-    let made = make_ready(thread, told.new);
+    let made = make_ready(thread, told);
     let result = made.map_or_else(|error| u32::from(error.number()), |()| BORN);
     let word = result_word(told);
     told.result.store(result, Ordering::Release);
@@ -226,16 +250,23 @@ pub(super) unsafe extern "sysv64" fn first_steps(
     enter(thread)
 }
 
-fn make_ready(thread: &mut GuestThread, new: &NewThread) -> Result<(), Errno> {
+fn make_ready(thread: &mut GuestThread, birth: &Birth<'_>) -> Result<(), Errno> {
+    let new = birth.new;
     let Guest { process, text, .. } = thread.guest;
     let kernel = &process.kernel;
     thread.use_signal_stack(kernel)?;
     arm(text).map_err(|_| Errno::ENOMEM)?;
     set_gs_base(kernel, new.gs_base)?;
+    if birth.kind == Kind::Bare {
+        birth.known_as.store(process.lkm.introduce()?, Ordering::Release);
+        process.lkm.suspend_caller();
+        return Ok(());
+    }
     let name = process.lkm.call_raw(Trap::ThreadSelfTrap, TrapArg::None).unwrap_or(0) as u32;
     if name == 0 || name == u32::MAX {
         return Err(Errno::EMFILE);
     }
+    process.lkm.mark_pthread();
     thread.thread.registers.rsi = name.into();
     let made = if new.port_at.is_null() {
         Ok(())
@@ -249,6 +280,14 @@ fn make_ready(thread: &mut GuestThread, new: &NewThread) -> Result<(), Errno> {
         let _ = process.lkm.call_raw(Trap::ThreadDeathAnnounce, TrapArg::None);
     }
     made
+}
+
+/// Ends the calling thread from where it stands; the guest keeps what it had.
+pub(super) fn end_here(thread: &mut GuestThread) -> ! {
+    // Linux has nothing to refuse, and the engine is there.
+    let _ = set_mask(&thread.guest.process.kernel, u64::MAX);
+    let _ = thread.guest.process.lkm.call_raw(Trap::ThreadDeathAnnounce, TrapArg::None);
+    end(thread)
 }
 
 /// Ends the calling thread, which has nothing left in the guest. The last one ends the process, with status 0
