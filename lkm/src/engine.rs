@@ -5,7 +5,7 @@ use crate::guard::GuardException;
 use crate::host::{Caller, Host, Lock, Wake};
 use crate::slab::Id;
 use crate::state::{State, Usage};
-use crate::task::{Outcome, TaskId, ThreadId, Waiting};
+use crate::task::{Outcome, TaskId, ThreadId};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use xnu_abi::darwin::kern_return::KernReturn;
@@ -134,41 +134,42 @@ impl<H: Host> Engine<H> {
 
     /// Blocks the caller, whose wait is registered, until the wait ends, the time is up or it is interrupted.
     pub(crate) fn block(&self, caller: Caller, deadline: Option<u64>) -> Outcome {
+        self.block_then(caller, deadline, None, |_, outcome| outcome)
+    }
+
+    /// The same, and does something in the step in which it ended. `until` is what [`State::sleeps_until`] said when the
+    /// wait was registered, if it was asked then.
+    pub(crate) fn block_then<T>(
+        &self,
+        caller: Caller,
+        deadline: Option<u64>,
+        mut until: Option<Option<u64>>,
+        then: impl Fn(&mut State<H::Region>, Outcome) -> T,
+    ) -> T {
         let (mut woken, mut kept) = (Wake::Woken, false);
         loop {
-            let next = self.enter(caller, |state| {
-                state.timers_run(|| self.host.now());
-                let Some(thread) = state.threads.get_mut(caller.thread) else {
-                    return Err(Outcome::Interrupted);
-                };
-                if let Waiting::Done(outcome) = thread.waiting {
-                    thread.waiting = Waiting::No;
-                    return Err(outcome);
+            if let Some(timer) = until {
+                if self.has_suspended() && !kept {
+                    kept = self.keep_if_suspended(caller);
                 }
-                let ends = thread.summons.end;
-                let outcome = match woken {
-                    _ if ends => Outcome::Interrupted,
-                    Wake::Interrupted => Outcome::Interrupted,
-                    _ if deadline.is_some_and(|deadline| deadline <= self.host.now()) => Outcome::TimedOut,
-                    _ => return Ok(state.timers_next()),
-                };
-                state.wait_leave(caller.thread);
-                Err(outcome)
+                woken = self.host.block(caller.thread, [deadline, timer].into_iter().flatten().min());
+            }
+            let ended = self.enter(caller, |state| {
+                state.timers_run(|| self.host.now());
+                let is_late = || deadline.is_some_and(|deadline| deadline <= self.host.now());
+                match state.wait_end(woken, is_late) {
+                    Some(outcome) => Ok(then(state, outcome)),
+                    None => Err(state.timers_next()),
+                }
             });
-            match next {
-                Err(outcome) => {
+            match ended {
+                Ok(result) => {
                     if kept {
                         self.take_back(caller);
                     }
-                    return outcome;
+                    return result;
                 }
-                Ok(timer) => {
-                    if self.has_suspended() && !kept {
-                        kept = self.keep_if_suspended(caller);
-                    }
-                    let until = [deadline, timer].into_iter().flatten().min();
-                    woken = self.host.block(caller.thread, until);
-                }
+                Err(timer) => until = Some(timer),
             }
         }
     }

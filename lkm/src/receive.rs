@@ -383,25 +383,24 @@ impl<H: Host> Engine<H> {
                 state.check_sync(source, incoming.sync)?;
             }
             Ok(match state.receive(source, reception, incoming.timeout_ms)? {
-                Receiving::Wait => None,
-                Receiving::Done => Some(state.reception(incoming)),
+                Receiving::Wait => Err(state.sleeps_until()),
+                Receiving::Done => Ok(state.reception(incoming)),
             })
         });
-        if let Some(got) = begun? {
-            return self.received(caller, incoming, got);
-        }
+        let until = match begun? {
+            Ok(got) => return self.received(caller, incoming, got),
+            Err(until) => until,
+        };
         let limited = incoming.options.contains(MsgOption::MACH64_RCV_TIMEOUT);
         let nanoseconds = u64::from(incoming.timeout_ms) * 1_000_000;
         let deadline = limited.then(|| self.host.now().saturating_add(nanoseconds));
-        match self.block(caller, deadline) {
-            Outcome::Awakened => {
-                let got = self.enter(caller, |state| state.reception(incoming));
-                self.received(caller, incoming, got)
-            }
+        let waited = self.block_then(caller, deadline, until, |state, outcome| match outcome {
+            Outcome::Awakened => Ok(state.reception(incoming)),
             Outcome::Restart => Err(MachMsgReturn::MACH_RCV_PORT_CHANGED),
             Outcome::TimedOut => Err(MachMsgReturn::MACH_RCV_TIMED_OUT),
             Outcome::Interrupted => Err(MachMsgReturn::MACH_RCV_INTERRUPTED),
-        }
+        });
+        self.received(caller, incoming, waited?)
     }
 
     /// Gives the caller what its reception says (`mach_msg_receive_results`).

@@ -2,7 +2,7 @@
 
 use crate::Id;
 use crate::guard::{GuardException, GuardReason};
-use crate::host::Caller;
+use crate::host::{Caller, Wake};
 use crate::kmsg::Kmsg;
 use crate::port::{Port, PortId};
 use crate::port_set::{Link, PortSet};
@@ -163,6 +163,31 @@ impl<R> State<R> {
         while let Some(thread) = list.pop_front(&mut self.threads) {
             self.wake(thread, outcome);
         }
+    }
+
+    /// Until when the caller sleeps in the wait that it has just registered, for a timer's sake; `None` where it had better
+    /// look at once whether it waits at all.
+    pub(crate) fn sleeps_until(&self) -> Option<Option<u64>> {
+        let ends = self.threads.get(self.caller.thread).is_none_or(|thread| thread.summons.end);
+        (!ends).then(|| self.timers_next())
+    }
+
+    /// How the caller's wait has ended, if it has: it was woken so, and may be late.
+    pub(crate) fn wait_end(&mut self, woken: Wake, is_late: impl FnOnce() -> bool) -> Option<Outcome> {
+        let caller = self.caller.thread;
+        let Some(thread) = self.threads.get_mut(caller) else { return Some(Outcome::Interrupted) };
+        if let Waiting::Done(outcome) = thread.waiting {
+            thread.waiting = Waiting::No;
+            return Some(outcome);
+        }
+        let outcome = match woken {
+            _ if thread.summons.end => Outcome::Interrupted,
+            Wake::Interrupted => Outcome::Interrupted,
+            _ if is_late() => Outcome::TimedOut,
+            _ => return None,
+        };
+        self.wait_leave(caller);
+        Some(outcome)
     }
 
     /// Takes a thread out of where it waits.

@@ -9,9 +9,9 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// What a fork may cost. The aim is 1.5; a child of a guest has twice the mappings and tables of pages of a static program,
-/// and fetches the pages of the runner's text and data that serve its calls anew, some eight more than there.
-const FORK: f64 = 2.0;
+/// What a fork may cost: a child of a guest has more mappings and tables of pages than a static program, and fetches the
+/// pages of the runner that serve its calls anew.
+const FORK: f64 = 1.5;
 
 pub(super) const ROWS: &[Row] = &[
     Row {
