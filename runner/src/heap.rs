@@ -64,8 +64,8 @@ pub fn take_over() {
     IN_USE.store(START.load(Ordering::Acquire) != 0, Ordering::Release);
 }
 
-/// The children of a fork do without what the C library allocated for the start. For the moment before the guest starts:
-/// nobody needs that from then on.
+/// The children of a fork do without what the C library allocated for the start, its thread data too. For the moment before
+/// the guest starts: nobody needs that from then on, and Linux must not either.
 pub fn leave_behind() {
     // SAFETY: these ask only. A program without a dynamic loader has its thread data at the start of its heap.
     let (start, end) = unsafe { (libc::pthread_self() as usize & !(PAGE - 1), libc::sbrk(0) as usize) };

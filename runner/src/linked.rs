@@ -64,7 +64,6 @@ pub(crate) fn hand_over() -> io::Result<HandOver> {
 /// Goes to the image, which gets its stack pointer and zeros, as XNU starts a dynamic linker.
 pub(crate) fn start(registers: &Registers) -> ! {
     PROCESS.store(std::process::id() as i32, Ordering::Release);
-    heap::leave_behind();
     heap::take_over();
     // SAFETY: the image is loaded and its stack built; nothing of the runner's runs again in this thread but `serve`.
     unsafe {

@@ -59,6 +59,8 @@ static void children(void)
 	}
 	int heard[3] = { 0 };
 	need(31, child > 0 && sys_getpid() == own, "the parent goes on");
+	/* One that dies is then heard of too. */
+	need(35, sys_close(ends[1]) == 0, "the child alone can speak");
 	need(32, sys_read(ends[0], heard, sizeof heard) == sizeof heard, "the child speaks");
 	need(33, heard[0] == child && heard[1] == own, "it is who it should be");
 	need(34, heard[2] > 0, "its thread has a name");

@@ -265,25 +265,21 @@ pub(super) fn clone_thread(thread: &mut GuestThread, number: *mut u32, told: u64
 }
 
 /// Ends what the C library has Linux note down at each return to the thread (`rseq`): nobody reads it any more, and each
-/// trap would pay for it. Where it was never begun nothing happens.
-pub(super) fn end_rseq() {
+/// trap would pay for it. Where it was never begun nothing happens. Whether Linux is known to write nothing more there.
+pub(super) fn end_rseq() -> bool {
     const LENGTH: usize = 32;
     const UNREGISTER: usize = 1;
     const SIGNATURE: usize = 0x5305_3053;
     // SAFETY: Linux forgets an address, and writes to it once more; the C library has it for as long as the thread lives.
     unsafe {
         let offset = xnu_rseq_offset();
-        if offset != 0 {
-            let thread: isize;
-            asm!("mov {}, fs:0", out(reg) thread, options(nostack, readonly));
-            sc::platform::syscall4(
-                libc::SYS_rseq as usize,
-                (thread + offset) as usize,
-                LENGTH,
-                UNREGISTER,
-                SIGNATURE,
-            );
+        if offset == 0 {
+            return true;
         }
+        let thread: isize;
+        asm!("mov {}, fs:0", out(reg) thread, options(nostack, readonly));
+        let address = (thread + offset) as usize;
+        sc::platform::syscall4(libc::SYS_rseq as usize, address, LENGTH, UNREGISTER, SIGNATURE) == 0
     }
 }
 

@@ -130,8 +130,9 @@ impl GuestThread {
     pub fn start(&mut self, registers: Registers) -> Result<std::convert::Infallible, Refused> {
         self.thread.registers = registers;
         entry::arm(&self.guest.text).map_err(Refused)?;
-        entry::end_rseq();
-        heap::leave_behind();
+        if entry::end_rseq() {
+            heap::leave_behind();
+        }
         heap::take_over();
         entry::enter(self)
     }
